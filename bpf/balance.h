@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of a packet from end to end: parse, service, slot, backend, forward, verdict. The program
+ * that is attached and the benchmark's wrapper are both made of it.
+ */
+#ifndef LEAT_BPF_BALANCE_H
+#define LEAT_BPF_BALANCE_H
+
+#include "bpf/forward.h"
+#include "bpf/packet.h"
+#include "bpf/service.h"
+#include "bpf/verdict.h"
+
+/* From behind the IP header, which was parsed and announced `protocol` (or was refused). */
+static __always_inline int balance_ip(struct packet *p, struct cursor *c, int protocol)
+{
+	const struct leat_backend *backend;
+	const struct leat_service *service;
+	int r;
+
+	r = protocol < 0 ? protocol : parse_ports(p, c, protocol);
+	if (r < 0)
+		return r;
+	service = service_find(p);
+	if (!service)
+		return -LEAT_NOT_OURS;
+	r = packet_check_length(p);
+	if (r < 0)
+		return r;
+	r = service_pick(service, p, &backend);
+	if (r < 0)
+		return r;
+	return forward_to(p, backend);
+}
+
+/* One source for both families, and two copies in the program: where the upper half of an address is a
+ * constant, most of the work on it goes away. */
+static __always_inline int balance_packet(struct packet *p)
+{
+	struct cursor c = { .at = packet_data(p), .end = packet_end(p) };
+	int proto;
+
+	p->frame_len = c.end - c.at;
+	proto = parse_ethernet(&c);
+	if (proto == bpf_htons(ETH_P_IP))
+		return balance_ip(p, &c, parse_ipv4(p, &c));
+	if (proto == bpf_htons(ETH_P_IPV6))
+		return balance_ip(p, &c, parse_ipv6(p, &c));
+	return proto < 0 ? proto : -LEAT_NOT_IP;
+}
+
+static __always_inline int balance(struct xdp_md *ctx)
+{
+	struct packet p = { .ctx = ctx };
+
+	return verdict(&p, -balance_packet(&p));
+}
+
+#endif

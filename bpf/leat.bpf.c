@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "bpf/balance.h"
+
+SEC("xdp")
+int leat(struct xdp_md *ctx)
+{
+	return balance(ctx);
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The datapath's maps. All but `tables`' inner maps are pinned by name; their keys and values are
+ * maps/layout.h's.
+ */
+#ifndef LEAT_BPF_MAPS_H
+#define LEAT_BPF_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "maps/layout.h"
+
+/* Memory-mapped for its page alignment: an entry then is one cache line, not two. */
+struct leat_services {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_SERVICE_ENTRIES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct leat_service_entry));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct leat_services);
+} services SEC(".maps");
+
+/* One table: an array of lines, as long as its service's table_size asks for. */
+struct leat_table {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct leat_slot_line));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEAT_MAX_TABLES);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct leat_table);
+} tables SEC(".maps");
+
+/* Memory-mapped for the same reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct leat_backend);
+} backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, LEAT_MAX_EGRESS);
+	__type(key, __u32);
+	__type(value, __u32);
+} egress SEC(".maps");
+
+/*
+ * A forwarded packet is counted once, at its backend. The counters of services and of LEAT_FORWARDED
+ * hold only what is not: packets of a service that were dropped, and all other reasons.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct leat_counter);
+} service_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct leat_counter);
+} backend_count SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_REASON_COUNT);
+	__type(key, __u32);
+	__type(value, struct leat_counter);
+} reason_count SEC(".maps");
+
+/* Flows opened in open slots: shared by all CPUs, because a flow's packets may move between them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LEAT_MAX_FLOWS);
+	__type(key, __u64);
+	__type(value, struct leat_flow);
+} flows SEC(".maps");
+
+/* Those of which only the SYN was seen: a flood of SYNs pushes out nothing but its like. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, LEAT_MAX_HALF_OPEN);
+	__type(key, __u64);
+	__type(value, struct leat_flow);
+} half_open SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEAT_MAX_TABLES);
+	__type(key, __u32);
+	__type(value, struct leat_transition);
+} transitions SEC(".maps");
+
+/* What backends that are gone had counted, by their service's id; the daemon's alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEAT_MAX_SERVICES + 1);
+	__type(key, __u32);
+	__type(value, struct leat_counter);
+} retired SEC(".maps");
+
+/* The daemon's notes to its successor; no program reads them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LEAT_MAX_SERVICES + LEAT_MAX_BACKENDS);
+	__type(key, struct leat_registry_key);
+	__type(value, struct leat_registry_entry);
+} registry SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct leat_node);
+} node SEC(".maps");
+
+const volatile struct leat_options options;
+
+/* Only a program with options.trace writes it. */
+struct leat_trace trace;
+
+#endif
