@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A small HTTP server on the daemon's loop (libmicrohttpd driven by sd-event), shared by the control
+ * API and the metrics. It knows sockets, requests and responses, and nothing of what they mean.
+ */
+#ifndef LEAT_BASE_HTTP_H
+#define LEAT_BASE_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "base/macros.h"
+
+#define HTTP_MAX_BODY	     65536 /* a longer request is refused with 413 */
+#define HTTP_MAX_CONNECTIONS 64
+#define HTTP_TIMEOUT_S	     10
+
+struct http_server;
+
+struct http_request {
+	const char *method;
+	const char *path; /* decoded, without the query */
+	const char *body; /* NUL terminated; "" when there is none */
+	size_t body_len;
+	uid_t peer_uid;	     /* of a unix socket's peer; (uid_t)-1 over TCP */
+	void *query_context; /* for http_request_query() */
+};
+
+/* What a handler fills. The body is malloc()ed and becomes the server's. */
+struct http_response {
+	unsigned int status;
+	const char *content_type; /* a literal */
+	const char *allow;	  /* a literal: the methods that a 405 suggests; NULL: none */
+	char *body;
+	size_t body_len;
+};
+
+typedef void (*http_handler)(void *user, const struct http_request *request,
+			     struct http_response *ret_response);
+
+/*
+ * Serves a listening socket, which becomes the server's even on failure, until http_server_free().
+ * Every request that is complete and within the limits reaches `handler`, a HEAD as the GET that it
+ * asks about; the rest is answered here. 0 or -errno.
+ */
+int http_server_new(struct http_server **ret_server, sd_event *event, int listen_fd,
+		    http_handler handler, void *user);
+struct http_server *http_server_free(struct http_server *server);
+
+/* The value of ?name=, or NULL. Valid during the handler. */
+const char *http_request_query(const struct http_request *request, const char *name);
+
+/* Listening sockets, non-blocking, or -errno. The unix one gets mode 0660 and `group`; a socket file
+ * that nobody listens on is replaced, one in use is -EADDRINUSE. */
+int http_listen_tcp(const char *address_and_port);
+int http_listen_unix(const char *path, const char *group);
+
+#endif
