@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an operator wants, as read from a configuration file: plain values with their defaults filled
+ * in and checked, and no trace of YAML. user/config makes one; nobody changes it afterwards.
+ */
+#ifndef LEAT_MODEL_CONFIG_H
+#define LEAT_MODEL_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/macros.h"
+#include "maps/layout.h"
+
+#define CONFIG_MAX_NAME		 63 /* letters, digits, '-', '_' and '.' */
+#define CONFIG_MAX_PATH		 1024
+#define CONFIG_MAX_BYTES	 512
+#define CONFIG_MAX_STATUS_RANGES 8
+
+#define CONFIG_DEFAULT_SEED	     0x8f2c51d09b7e4a36ULL
+#define CONFIG_DEFAULT_TABLE_SIZE    65536
+#define CONFIG_DEFAULT_WEIGHT	     100
+#define CONFIG_DEFAULT_SOCKET	     "/run/leat/leat.sock"
+#define CONFIG_DEFAULT_GROUP	     "root"
+#define CONFIG_DEFAULT_STATE	     "/var/lib/leat/state.json"
+#define CONFIG_DEFAULT_LISTEN	     "127.0.0.1:9817"
+#define CONFIG_DEFAULT_OUTER_SOURCE4 "172.16.0.0/16"
+#define CONFIG_DEFAULT_OUTER_SOURCE6 "100::/64"
+#define CONFIG_DEFAULT_INTERVAL_MS   1000
+#define CONFIG_DEFAULT_RISE	     2
+#define CONFIG_DEFAULT_FALL	     3
+
+enum attach_mode {
+	ATTACH_AUTO,
+	ATTACH_NATIVE,
+	ATTACH_GENERIC,
+};
+
+enum table_kind {
+	TABLE_RENDEZVOUS,
+	TABLE_MAGLEV,
+};
+
+enum probe_type {
+	PROBE_NONE, /* the backend counts as up */
+	PROBE_TCP,
+	PROBE_HTTP,
+	PROBE_HTTPS,
+	PROBE_UDP,
+	PROBE_ICMP,
+};
+
+/* Bytes that a probe sends or expects; may hold NULs. data is NULL when there are none. */
+struct byte_string {
+	unsigned char *data;
+	size_t size;
+};
+
+struct status_range {
+	uint16_t least;
+	uint16_t most;
+};
+
+/* Of what a probe is and when it runs. rise and fall are not part of its identity: two services may
+ * judge one probe's results differently. */
+struct probe_config {
+	enum probe_type type;
+	uint16_t port;
+	uint32_t interval_ms;
+	uint32_t timeout_ms;
+	uint32_t rise;
+	uint32_t fall;
+
+	struct byte_string send;   /* tcp: optional; udp: required */
+	struct byte_string expect; /* a prefix of the reply; udp: any reply when there is none */
+
+	/* http and https */
+	char *path;
+	char *host; /* Host header and, for https, the SNI; NULL: the backend's address */
+	char *body; /* substring that the body must hold; NULL: any */
+	struct status_range status[CONFIG_MAX_STATUS_RANGES];
+	size_t status_count;
+	bool verify; /* https: the certificate must be valid for host */
+};
+
+struct backend_config {
+	char name[CONFIG_MAX_NAME + 1];
+	struct leat_addr address;
+	uint32_t weight; /* 0 drains */
+};
+
+struct service_config {
+	char name[CONFIG_MAX_NAME + 1];
+	struct leat_service_key key;
+	enum leat_hash_input hash;
+	enum table_kind table;
+	uint32_t table_size; /* slots; a prime for maglev */
+	enum leat_forward forward;
+	struct probe_config probe;
+	struct backend_config *backends;
+	size_t backend_count;
+};
+
+struct config {
+	char (*interfaces)[IF_NAMESIZE];
+	size_t interface_count;
+	enum attach_mode mode;
+	uint64_t seed;
+	bool has_next_hop;
+	struct mac next_hop;
+	struct prefix
+		outer_source4; /* the outer source's host bits are filled by the flow's hash */
+	struct prefix outer_source6;
+	char *control_socket;
+	char *control_group;
+	char *metrics_listen; /* NULL: no metrics */
+	char *state;	      /* file for the operator's changes */
+	struct service_config *services;
+	size_t service_count;
+};
+
+struct config *config_free(struct config *config);
+DEFINE_CLEANUP(struct config *, config_free)
+
+void probe_config_deinit(struct probe_config *probe);
+/* 0 or -ENOMEM. */
+int probe_config_copy(const struct probe_config *probe, struct probe_config *ret_copy);
+/* Whether one run serves both: everything but rise and fall is equal. */
+bool probe_config_same_run(const struct probe_config *a, const struct probe_config *b);
+
+/* Whether `name` is among the first `count` of `names`. */
+bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t count);
+
+const char *attach_mode_name(enum attach_mode mode);
+const char *table_kind_name(enum table_kind kind);
+const char *probe_type_name(enum probe_type type);
+const char *hash_input_name(enum leat_hash_input hash);
+const char *forward_name(enum leat_forward forward);
+const char *protocol_name(uint8_t protocol);
+
+#endif
