@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "model/encode.h"
+
+#include <arpa/inet.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <string.h>
+
+#include "base/checksum.h"
+
+#define OUTER_TTL 64
+
+static uint8_t inner_protocol(const struct service_config *service)
+{
+	return address_is_ipv4(&service->key.address) ? IPPROTO_IPIP : IPPROTO_IPV6;
+}
+
+/* The host bits of a prefix that lie in the address's last word. */
+static __be32 last_word_host_bits(const struct prefix *prefix)
+{
+	unsigned int bits = address_is_ipv4(&prefix->address) ? 32 : 128;
+	unsigned int host = bits - prefix->length;
+
+	return htonl(host >= 32 ? UINT32_MAX : (UINT32_C(1) << host) - 1);
+}
+
+static void encode_outer_ipv4(struct leat_backend *value, const struct config *config,
+			      const struct service_config *service, const struct leat_addr *backend)
+{
+	struct iphdr outer = {
+		.version = 4,
+		.ihl = 5,
+		.frag_off = htons(0x4000), /* DF: an atomic datagram needs no id (RFC 6864) */
+		.ttl = OUTER_TTL,
+		.protocol = inner_protocol(service),
+		.saddr = config->outer_source4.address.words[3],
+		.daddr = backend->words[3],
+	};
+
+	outer.check = checksum_sum(&outer, sizeof(outer));
+	memcpy(value->outer, &outer, sizeof(outer));
+	value->outer_len = sizeof(outer);
+	value->source_mask = last_word_host_bits(&config->outer_source4);
+}
+
+static void encode_outer_ipv6(struct leat_backend *value, const struct config *config,
+			      const struct service_config *service, const struct leat_addr *backend)
+{
+	struct ipv6hdr outer = {
+		.version = 6,
+		.nexthdr = inner_protocol(service),
+		.hop_limit = OUTER_TTL,
+	};
+
+	memcpy(&outer.saddr, &config->outer_source6.address, sizeof(outer.saddr));
+	memcpy(&outer.daddr, backend, sizeof(outer.daddr));
+	memcpy(value->outer, &outer, sizeof(outer));
+	value->outer_len = sizeof(outer);
+	value->source_mask = last_word_host_bits(&config->outer_source6);
+}
+
+static bool encode_next_hop(struct leat_backend *value, const struct config *config,
+			    const struct service_config *service, const struct next_hop *next_hop)
+{
+	if (config->has_next_hop) {
+		memcpy(value->dst_mac, config->next_hop.bytes, sizeof(value->dst_mac));
+		return true;
+	}
+	if (next_hop->state != NEXT_HOP_RESOLVED ||
+	    (service->forward == LEAT_FORWARD_L2 && next_hop->has_gateway))
+		return false;
+	memcpy(value->dst_mac, next_hop->dst_mac, sizeof(value->dst_mac));
+	memcpy(value->src_mac, next_hop->src_mac, sizeof(value->src_mac));
+	value->ifindex = next_hop->ifindex;
+	value->mtu = next_hop->mtu;
+	return true;
+}
+
+struct leat_backend backend_encode(const struct config *config,
+				   const struct service_config *service,
+				   const struct leat_addr *backend, const struct next_hop *next_hop)
+{
+	struct leat_backend value = { 0 };
+
+	if (!encode_next_hop(&value, config, service, next_hop))
+		return (struct leat_backend){ .forward = LEAT_FORWARD_UNRESOLVED };
+	value.forward = (uint8_t)service->forward;
+	if (service->forward != LEAT_FORWARD_IPIP)
+		return value;
+	if (address_is_ipv4(backend))
+		encode_outer_ipv4(&value, config, service, backend);
+	else
+		encode_outer_ipv6(&value, config, service, backend);
+	return value;
+}
+
+struct leat_options options_encode(const struct config *config)
+{
+	struct leat_options options = { 0 };
+
+	for (size_t i = 0; i < config->service_count; i++)
+		options.any_port |= config->services[i].key.port == 0;
+	return options;
+}

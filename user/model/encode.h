@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the datapath needs to know of a backend, as the one cache line that it reads: forwarding
+ * mode, next hop and the precomputed outer header.
+ */
+#ifndef LEAT_MODEL_ENCODE_H
+#define LEAT_MODEL_ENCODE_H
+
+#include "model/node.h"
+
+/*
+ * With config->has_next_hop the static MAC goes before `next_hop`, and packets leave where they came
+ * in. A next hop that does not serve (for l2, also one behind a router) gives LEAT_FORWARD_UNRESOLVED.
+ */
+struct leat_backend backend_encode(const struct config *config,
+				   const struct service_config *service,
+				   const struct leat_addr *backend,
+				   const struct next_hop *next_hop);
+
+/* The program's options that this configuration needs. */
+struct leat_options options_encode(const struct config *config);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The map operations that lead from one set of images to another, in an order that no packet can see
+ * through: what is referenced exists before the reference, and goes after it.
+ */
+#ifndef LEAT_MODEL_PLAN_H
+#define LEAT_MODEL_PLAN_H
+
+#include "model/image.h"
+
+/* X(NAME, "name"), in the order of execution. */
+#define PLAN_STEPS(X)                                                                              \
+	X(ADD_BACKEND, "add-backend")                                                              \
+	X(SET_BACKEND, "set-backend")                                                              \
+	X(SET_TABLE, "set-table")                                                                  \
+	X(SET_SERVICE, "set-service")                                                              \
+	X(DELETE_SERVICE, "delete-service")                                                        \
+	X(SWAP_SERVICES, "swap-services")                                                          \
+	X(CLEAR_BACKEND, "clear-backend")                                                          \
+	X(DELETE_TABLE, "delete-table")                                                            \
+	X(DELETE_BACKEND, "delete-backend")
+
+enum plan_step {
+#define X(name, text) PLAN_##name,
+	PLAN_STEPS(X)
+#undef X
+		PLAN_STEP_COUNT,
+};
+
+/* CLEAR_BACKEND sets a value with which packets are dropped, once no slot sends it any.
+ * SET_SERVICE and DELETE_SERVICE are seen by packets with SWAP_SERVICES, all at once; it has no image.
+ * Points into the images that the plan was made from; they must outlive it. */
+struct plan_operation {
+	enum plan_step step;
+	bool is_new;			     /* SET_SERVICE: its counters start at zero */
+	bool opens_slots;		     /* SET_TABLE: some slot was not open before */
+	const struct image *image;	     /* the new one; for the DELETE steps the old one */
+	const struct image_backend *backend; /* for the BACKEND steps */
+};
+
+struct plan {
+	struct plan_operation *operations;
+	size_t count;
+};
+
+/* A service's way from `before` (NULL: it is new) to `after` (NULL: it goes). */
+struct plan_change {
+	struct image *before;
+	struct image *after;
+};
+
+/* 0 or -ENOMEM. */
+int plan_make(const struct plan_change *changes, size_t count, struct plan *ret_plan);
+void plan_deinit(struct plan *plan);
+
+const char *plan_step_name(enum plan_step step);
+
+#endif
