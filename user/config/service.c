@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "config/service.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/number.h"
+#include "config/probe.h"
+#include "model/table.h"
+
+#define ANY_PORT "any"
+
+static const struct schema_choice protocols[] = { { "tcp", IPPROTO_TCP },
+						  { "udp", IPPROTO_UDP },
+						  { 0 } };
+static const struct schema_choice schedulers[] = { { "hash", 0 }, { 0 } };
+static const struct schema_choice hashes[] = { { "flow", LEAT_HASH_FLOW },
+					       { "source", LEAT_HASH_SOURCE },
+					       { 0 } };
+static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS },
+					       { "maglev", TABLE_MAGLEV },
+					       { 0 } };
+static const struct schema_choice forwards[] = { { "l2", LEAT_FORWARD_L2 },
+						 { "ipip", LEAT_FORWARD_IPIP },
+						 { 0 } };
+
+/* How many of a list's items are read. */
+static size_t limit_items(struct report *report, const struct tree_node *list, size_t limit)
+{
+	const struct tree_node *item = list->first;
+
+	if (list->count <= limit)
+		return list->count;
+	for (size_t i = 0; i < limit; i++)
+		item = item->next;
+	schema_report(report, item, "the list has %zu items, at most %zu are allowed", list->count,
+		      limit);
+	return limit;
+}
+
+static const struct schema_field backend_fields[] = {
+	{ "name", schema_read_name, offsetof(struct backend_config, name), .is_required = true },
+	{ "address", schema_read_address, offsetof(struct backend_config, address),
+	  .is_required = true },
+	{ "weight", schema_read_number, offsetof(struct backend_config, weight),
+	  .most = LEAT_MAX_WEIGHT },
+};
+
+static const struct schema backend_schema = { "a backend", backend_fields,
+					      ARRAY_SIZE(backend_fields) };
+
+static void read_backends(struct report *report, const struct tree_node *node,
+			  const struct schema_field *field, void *target)
+{
+	struct service_config *service = target;
+	const struct tree_node *item = node->first;
+	size_t count;
+
+	(void)field;
+	if (!schema_expect_list(report, node, "a list of backends, which may be empty: []"))
+		return;
+	count = limit_items(report, node, LEAT_MAX_SERVICE_BACKENDS);
+	service->backends = calloc(count + 1, sizeof(*service->backends));
+	if (!service->backends) {
+		report->is_out_of_memory = true;
+		return;
+	}
+	service->backend_count = count;
+	for (size_t i = 0; i < count; i++, item = item->next) {
+		service->backends[i].weight = CONFIG_DEFAULT_WEIGHT;
+		schema_read(report, item, &backend_schema, &service->backends[i]);
+	}
+}
+
+static void read_port(struct report *report, const struct tree_node *node,
+		      const struct schema_field *field, void *target)
+{
+	uint64_t port = 0;
+
+	(void)field;
+	if (node->kind != TREE_SCALAR || (strcmp(node->text, ANY_PORT) != 0 &&
+					  number_parse(node->text, 1, UINT16_MAX, &port) < 0))
+		schema_refuse(report, node, "a number from 1 to %d, or " ANY_PORT, UINT16_MAX);
+	else
+		*(__be16 *)target = htons((uint16_t)port);
+}
+
+static void read_protocol(struct report *report, const struct tree_node *node,
+			  const struct schema_field *field, void *target)
+{
+	unsigned int protocol = 0;
+
+	schema_read_choice(report, node, field, &protocol);
+	*(uint8_t *)target = (uint8_t)protocol;
+}
+
+/* One scheduler is all there is, so nothing is kept. */
+static void read_scheduler(struct report *report, const struct tree_node *node,
+			   const struct schema_field *field, void *target)
+{
+	unsigned int scheduler;
+
+	(void)target;
+	if (strcmp(node->text, "round-robin") == 0 || strcmp(node->text, "least-connections") == 0)
+		schema_report(report, node, "%s is not available yet, use hash", node->text);
+	else
+		schema_read_choice(report, node, field, &scheduler);
+}
+
+#define AT(member) .offset = offsetof(struct service_config, member)
+
+static const struct schema_field service_fields[] = {
+	{ "name", schema_read_name, AT(name), .is_required = true },
+	{ "address", schema_read_address, AT(key.address), .is_required = true },
+	{ "port", read_port, AT(key.port), .is_required = true },
+	{ "protocol", read_protocol, AT(key.protocol), .is_required = true, .choices = protocols },
+	{ "scheduler", read_scheduler, .choices = schedulers },
+	{ "hash", schema_read_choice, AT(hash), .choices = hashes },
+	{ "table", schema_read_choice, AT(table), .choices = tables },
+	{ "table_size", schema_read_number, AT(table_size), .least = LEAT_MIN_TABLE_SIZE,
+	  .most = LEAT_MAX_TABLE_SIZE },
+	{ "forward", schema_read_choice, AT(forward), .choices = forwards },
+	{ "probe", probe_read, AT(probe) },
+	{ "backends", read_backends, .is_required = true },
+};
+
+_Static_assert(ARRAY_SIZE(service_fields) <= SCHEMA_MAX_FIELDS, "raise SCHEMA_MAX_FIELDS");
+
+static const struct schema service_schema = { "a service", service_fields,
+					      ARRAY_SIZE(service_fields) };
+
+static bool has_any_port(const struct tree_node *node)
+{
+	const struct tree_node *port = tree_find(node, "port");
+
+	return port && strcmp(port->text, ANY_PORT) == 0;
+}
+
+bool service_has_key(const struct service_config *service, const struct tree_node *node)
+{
+	return !address_is_zero(&service->key.address) && service->key.protocol != 0 &&
+	       (service->key.port != 0 || has_any_port(node));
+}
+
+static void complete_table(struct report *report, const struct tree_node *node,
+			   struct service_config *service)
+{
+	const struct tree_node *size = tree_find(node, "table_size");
+	uint32_t prime;
+
+	if (service->table != TABLE_MAGLEV)
+		return;
+	prime = table_maglev_size(service->table_size);
+	if (prime > LEAT_MAX_TABLE_SIZE)
+		schema_refuse(report, size,
+			      "a smaller number: maglev takes the next prime, and %d slots are the "
+			      "most",
+			      LEAT_MAX_TABLE_SIZE);
+	else
+		service->table_size = prime;
+}
+
+static void complete_probe(struct report *report, const struct tree_node *node,
+			   struct service_config *service)
+{
+	const struct tree_node *probe = tree_find(node, "probe");
+	struct service_port port = {
+		.is_any = has_any_port(node),
+		.number = ntohs(service->key.port),
+	};
+
+	if (probe)
+		probe_complete(report, probe, &port, &service->probe);
+}
+
+static void read_service(struct report *report, const struct tree_node *node,
+			 struct service_config *service)
+{
+	service->hash = LEAT_HASH_FLOW;
+	service->table = TABLE_RENDEZVOUS;
+	service->table_size = CONFIG_DEFAULT_TABLE_SIZE;
+	service->forward = LEAT_FORWARD_IPIP;
+	if (!schema_read(report, node, &service_schema, service))
+		return;
+	complete_table(report, node, service);
+	complete_probe(report, node, service);
+}
+
+void services_read(struct report *report, const struct tree_node *node,
+		   const struct schema_field *field, void *target)
+{
+	struct config *config = target;
+	const struct tree_node *item = node->first;
+	size_t count;
+
+	(void)field;
+	if (!schema_expect_list(report, node, "a list of services, which may be empty: []"))
+		return;
+	count = limit_items(report, node, LEAT_MAX_SERVICES);
+	config->services = calloc(count + 1, sizeof(*config->services));
+	if (!config->services) {
+		report->is_out_of_memory = true;
+		return;
+	}
+	config->service_count = count;
+	for (size_t i = 0; i < count; i++, item = item->next)
+		read_service(report, item, &config->services[i]);
+}
