@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the datapath's own files share, and nobody else sees.
+ */
+#ifndef LEAT_DATAPATH_INTERNAL_H
+#define LEAT_DATAPATH_INTERNAL_H
+
+#include "datapath/attach.h"
+#include "datapath/datapath.h"
+#include "datapath/library.h"
+#include "leat.skel.h"
+
+struct datapath {
+	char *pin_path;	       /* NULL: nothing is pinned */
+	struct leat_bpf *maps; /* loaded for its maps alone */
+	struct leat_options options;
+	bool was_reused;
+	bool has_foreign_layout;
+
+	struct leat_service_entry
+		*services; /* what the map of them holds or will with the next swap */
+	size_t service_count;
+
+	struct leat_bpf *object; /* opened for its program, over the same maps; NULL before */
+	struct attachee program; /* of that object */
+
+	unsigned int cpus;
+	struct leat_counter *per_cpu; /* room for one per-CPU value */
+	uint32_t egress[LEAT_MAX_EGRESS];
+	size_t egress_count;
+};
+
+#define PROGRAM_NAME "leat"
+
+/* Opens the program over the datapath's maps, not loaded yet: libxdp decides what it is loaded as. */
+int program_open(struct datapath *datapath);
+void program_close(struct datapath *datapath);
+/* Pins the program, if it was loaded, in the place of an earlier one. */
+int program_pin(struct datapath *datapath);
+/* Of the program's text and options. */
+uint64_t program_digest(const struct leat_options *options);
+/* Writes and compares the maps' note of which program runs. */
+int datapath_note_program(struct datapath *datapath, uint64_t digest);
+bool datapath_program_is_current(const struct datapath *datapath);
+/* The path of one of this layout's pins, malloc()ed; NULL when out of memory. */
+char *datapath_pin_path(const struct datapath *datapath, const char *name);
+/* Forgets the pins of other layouts: every interface runs this one's program. */
+void datapath_drop_foreign_layouts(struct datapath *datapath);
+
+/* service_map.c: changes are collected, and seen by packets with service_map_swap(). 0 or -errno. */
+int service_map_set(struct datapath *datapath, const struct leat_service_key *key,
+		    const struct leat_service *value);
+int service_map_delete(struct datapath *datapath, const struct leat_service_key *key);
+int service_map_swap(struct datapath *datapath);
+/* Forgets the collected changes and reads what the map holds. */
+int service_map_read(struct datapath *datapath);
+
+/* counters.c: a new owner's start at zero; a lost backend's go to its service's
+ * (LEAT_RETIRED_TOTAL: that is lost too) and to the total. 0 or
+ * -errno. */
+int counters_begin_service(struct datapath *datapath, uint32_t id);
+int counters_begin_backend(struct datapath *datapath, uint32_t id);
+int counters_retire_backend(struct datapath *datapath, uint32_t service_id, uint32_t id);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reads the images back that an earlier daemon's maps hold. Whatever lies in the maps without being
+ * reachable from a service (a daemon killed between two operations leaves such) is deleted.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "datapath/internal.h"
+
+/* The prime above the largest table is still below this. */
+#define TABLE_SIZE_BOUND (2 * LEAT_MAX_TABLE_SIZE)
+
+struct reading {
+	struct datapath *datapath;
+	struct image **images;
+	size_t count;
+};
+
+static void reading_deinit(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->count; i++)
+		image_free(reading->images[i]);
+	free(reading->images);
+}
+
+static int fd_of(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+static bool is_plausible(const struct leat_service *service)
+{
+	return service->id < LEAT_MAX_SERVICES && service->table < LEAT_MAX_TABLES &&
+	       service->table_size <= TABLE_SIZE_BOUND;
+}
+
+static int read_slots(struct datapath *datapath, struct image *image)
+{
+	uint32_t size = image->value.table_size, count = LEAT_TABLE_LINES(size), id, next;
+	cleanup(freep) struct leat_slot_line *lines = calloc(count + 1, sizeof(*lines));
+	cleanup(freep) uint32_t *indices = calloc(count + 1, sizeof(*indices));
+	cleanup(close_fdp) int fd = -1;
+	int r;
+
+	image->slots = calloc(size, sizeof(*image->slots));
+	if (!lines || !indices || !image->slots)
+		return -ENOMEM;
+	r = bpf_map_lookup_elem(fd_of(datapath->maps->maps.tables), &image->value.table, &id);
+	if (r < 0)
+		return r;
+	fd = bpf_map_get_fd_by_id(id);
+	if (fd < 0)
+		return -errno;
+	r = bpf_map_lookup_batch(fd, NULL, &next, indices, lines, &count, NULL);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (count != LEAT_TABLE_LINES(size))
+		return -EUCLEAN;
+	for (uint32_t slot = 0; slot < size; slot++)
+		image->slots[slot] =
+			lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE];
+	image->open_count = image_count_open(image);
+	return 0;
+}
+
+static int read_service(struct reading *reading, const struct leat_service_entry *entry)
+{
+	cleanup(image_freep) struct image *image = calloc(1, sizeof(*image));
+	int r;
+
+	if (!image)
+		return -ENOMEM;
+	image->key = entry->key;
+	image->value = entry->value;
+	r = is_plausible(&image->value) ? read_slots(reading->datapath, image) : -EUCLEAN;
+	if (r < 0)
+		return r;
+	reading->images[reading->count++] = take_ptr(image);
+	return 0;
+}
+
+static int read_services(struct reading *reading)
+{
+	const struct datapath *datapath = reading->datapath;
+	int r = service_map_read(reading->datapath);
+
+	reading->images = calloc(LEAT_MAX_SERVICES, sizeof(struct image *));
+	if (!reading->images)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < datapath->service_count; i++)
+		r = read_service(reading, &datapath->services[i]);
+	return r;
+}
+
+static int compare_images(const void *a, const void *b)
+{
+	const struct image *const *left = a, *const *right = b;
+
+	return memcmp(&(*left)->key, &(*right)->key, sizeof((*left)->key));
+}
+
+static struct image *find_image(const struct reading *reading, const struct leat_service_key *key)
+{
+	struct image wanted = { .key = *key }, *pointer = &wanted, **found;
+
+	found = bsearch(&pointer, reading->images, reading->count, sizeof(*reading->images),
+			compare_images);
+	return found ? *found : NULL;
+}
+
+/* Grows by doubling: the count is a power of two exactly when the room is used up. */
+static int add_backend(struct image *image, const struct image_backend *backend)
+{
+	size_t count = image->backend_count;
+
+	if ((count & (count - 1)) == 0) {
+		struct image_backend *more =
+			realloc(image->backends, MAX(count * 2, 1U) * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		image->backends = more;
+	}
+	image->backends[image->backend_count++] = *backend;
+	return 0;
+}
+
+/* Its service is gone, and what it had counted is not to go with it. */
+static int delete_orphan_backend(struct reading *reading, const struct leat_registry_key *key,
+				 uint32_t id)
+{
+	int r = counters_retire_backend(reading->datapath, LEAT_RETIRED_TOTAL, id);
+
+	if (r < 0)
+		return r;
+	return bpf_map_delete_elem(fd_of(reading->datapath->maps->maps.registry), key);
+}
+
+static int read_registered(struct reading *reading, const struct leat_registry_key *key)
+{
+	struct image *image = find_image(reading, &key->service);
+	struct image_backend backend = { .address = key->backend };
+	struct leat_registry_entry entry;
+	int r;
+
+	r = datapath_read_note(reading->datapath, key, &entry);
+	if (r < 0)
+		return r;
+	if (!image)
+		return delete_orphan_backend(reading, key, entry.id);
+	backend.id = entry.id;
+	r = bpf_map_lookup_elem(fd_of(reading->datapath->maps->maps.backends), &backend.id,
+				&backend.value);
+	return r < 0 ? r : add_backend(image, &backend);
+}
+
+static int read_registry(struct reading *reading)
+{
+	int fd = fd_of(reading->datapath->maps->maps.registry);
+	struct leat_registry_key key, next, *previous = NULL;
+	bool has_next;
+
+	/* The next key is asked for before this one may be deleted: a deleted key starts from the top. */
+	has_next = bpf_map_get_next_key(fd, NULL, &next) == 0;
+	while (has_next) {
+		int r;
+
+		key = next;
+		previous = &key;
+		has_next = bpf_map_get_next_key(fd, previous, &next) == 0;
+		r = read_registered(reading, &key);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* The ids that services use. */
+struct used {
+	bool tables[LEAT_MAX_TABLES];
+	bool backends[LEAT_MAX_BACKENDS];
+};
+
+static void find_used(const struct reading *reading, struct used *used)
+{
+	for (size_t i = 0; i < reading->count; i++) {
+		const struct image *image = reading->images[i];
+
+		used->tables[image->value.table] = true;
+		for (size_t j = 0; j < image->backend_count; j++)
+			used->backends[image->backends[j].id] = true;
+	}
+}
+
+/* Before Linux 6.8 each of these calls waits until no program runs any more, so not every id is asked
+ * for. They are handed out lowest first: whatever lies beyond the first gap only holds memory, until
+ * its id is used again. */
+static void delete_orphan_tables(struct reading *reading, const struct used *used)
+{
+	int fd = fd_of(reading->datapath->maps->maps.tables);
+
+	for (uint32_t table = 0; table < LEAT_MAX_TABLES; table++) {
+		if (!used->tables[table] && bpf_map_delete_elem(fd, &table) < 0)
+			return;
+	}
+}
+
+static bool is_orphan_flow(void *user, const struct leat_flow *flow)
+{
+	const struct used *used = user;
+
+	return flow->table >= LEAT_MAX_TABLES || !used->tables[flow->table] ||
+	       flow->backend >= LEAT_MAX_BACKENDS || !used->backends[flow->backend];
+}
+
+/* Flows too: they would come back to life with the next owner of their backend's id. */
+static int delete_orphans(struct reading *reading)
+{
+	cleanup(freep) struct used *used = calloc(1, sizeof(*used));
+
+	if (!used)
+		return -ENOMEM;
+	find_used(reading, used);
+	delete_orphan_tables(reading, used);
+	return datapath_forget_flows(reading->datapath, is_orphan_flow, used);
+}
+
+int datapath_read_images(struct datapath *datapath, struct image ***ret_images, size_t *ret_count)
+{
+	cleanup(reading_deinit) struct reading reading = { .datapath = datapath };
+	int r = read_services(&reading);
+
+	if (r == 0 && reading.count)
+		qsort(reading.images, reading.count, sizeof(*reading.images), compare_images);
+	if (r == 0)
+		r = read_registry(&reading);
+	if (r == 0)
+		r = delete_orphans(&reading);
+	if (r < 0) {
+		log_error("the pinned maps cannot be read back: %s", strerror(-r));
+		return r;
+	}
+	for (size_t i = 0; i < reading.count; i++)
+		image_sort(reading.images[i]);
+	*ret_images = take_ptr(reading.images);
+	*ret_count = reading.count;
+	reading.count = 0;
+	return 0;
+}
