@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "control/control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "control/control_change.h"
+#include "control/control_json.h"
+
+#define BACKENDS_PATH "/v1/backends/"
+
+struct control {
+	struct http_server *server;
+	char *path; /* of the socket that it bound; NULL until then */
+	const struct node *node;
+	struct control_operations operations;
+	void *user;
+};
+
+/* Takes the document; without one there was no memory for it. */
+static void reply_json(struct http_response *response, unsigned int status, json_t *json)
+{
+	response->content_type = "application/json";
+	response->status = status;
+	response->body = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	json_decref(json);
+	if (!response->body) {
+		response->status = 500;
+		response->body = strdup("{\"error\":\"out of memory\"}");
+	}
+	response->body_len = response->body ? strlen(response->body) : 0;
+}
+
+static void reply_error(struct http_response *response, unsigned int status, const char *text)
+{
+	reply_json(response, status, json_pack("{s:o}", "error", control_text_json(text)));
+}
+
+/* A failed operation's own words, or the error's. */
+static void reply_failure(struct http_response *response, int error, const char *text)
+{
+	unsigned int status = error == -EINVAL ? 400 : error == -ENOENT ? 404 : 500;
+
+	reply_error(response, status, text ? text : strerror(-error));
+}
+
+static bool is_asked_for(const char *asked, const char *name)
+{
+	return !asked || strcmp(asked, name) == 0;
+}
+
+static void get_services(struct control *control, const struct http_request *request,
+			 struct http_response *response)
+{
+	const struct node *node = control->node;
+	const char *name = http_request_query(request, "name");
+	json_t *list;
+
+	if (name && !node_find_service(node, name)) {
+		reply_error(response, 404, "there is no such service");
+		return;
+	}
+	control->operations.refresh(control->user);
+	list = json_array();
+	for (size_t i = 0; i < node->service_count; i++) {
+		if (is_asked_for(name, node->services[i]->config.name))
+			list = control_json_append(list,
+						   control_service_json(node, node->services[i]));
+	}
+	reply_json(response, 200, list);
+}
+
+/* The backends called `name` of the service called `service`; NULL asks for all. */
+static json_t *backends_json(const struct node *node, const char *service, const char *name)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->service_count; i++) {
+		const struct service *s = node->services[i];
+
+		for (size_t j = 0; is_asked_for(service, s->config.name) && j < s->backend_count;
+		     j++) {
+			if (is_asked_for(name, s->backends[j]->config.name))
+				list = control_json_append(
+					list, control_backend_json(node, s->backends[j]));
+		}
+	}
+	return list;
+}
+
+static void get_backends(struct control *control, const struct http_request *request,
+			 struct http_response *response)
+{
+	const char *service = http_request_query(request, "service");
+	const char *name = http_request_query(request, "name");
+	cleanup(json_decrefp) json_t *list = NULL;
+
+	if (service && !node_find_service(control->node, service)) {
+		reply_error(response, 404, "there is no such service");
+		return;
+	}
+	control->operations.refresh(control->user);
+	list = backends_json(control->node, service, name);
+	if (list && name && json_array_size(list) == 0)
+		reply_error(response, 404, "there is no such backend");
+	else
+		reply_json(response, 200, take_ptr(list));
+}
+
+static void get_stats(struct control *control, const struct http_request *request,
+		      struct http_response *response)
+{
+	(void)request;
+	control->operations.refresh(control->user);
+	reply_json(response, 200, control_stats_json(control->node));
+}
+
+static void get_node(struct control *control, const struct http_request *request,
+		     struct http_response *response)
+{
+	(void)request;
+	control->operations.refresh(control->user);
+	reply_json(response, 200, control_node_json(control->node));
+}
+
+static void get_config(struct control *control, const struct http_request *request,
+		       struct http_response *response)
+{
+	(void)request;
+	reply_json(response, 200, control_config_json(control->node));
+}
+
+static void post_reload(struct control *control, const struct http_request *request,
+			struct http_response *response)
+{
+	cleanup(freep) char *error = NULL;
+	int r;
+
+	if (request->body_len > 0) {
+		reply_error(response, 400, "a reload takes no body");
+		return;
+	}
+	r = control->operations.reload(control->user, &error);
+	if (r < 0)
+		reply_failure(response, r, error);
+	else
+		reply_json(response, 200, json_pack("{s:b}", "reloaded", 1));
+}
+
+static void post_backend(struct control *control, const struct http_request *request,
+			 struct http_response *response)
+{
+	const char *name = request->path + strlen(BACKENDS_PATH);
+	cleanup(freep) char *error = NULL;
+	struct control_change change;
+	const char *wrong;
+	int r;
+
+	r = control_change_parse(name, request->body, request->body_len, &change, &wrong);
+	if (r < 0) {
+		reply_error(response, 400, wrong);
+		return;
+	}
+	r = control->operations.change(control->user, &change, &error);
+	if (r < 0) {
+		reply_failure(response, r, error);
+		return;
+	}
+	control->operations.refresh(control->user);
+	reply_json(response, 200,
+		   backends_json(control->node, change.service[0] ? change.service : NULL,
+				 change.backend));
+}
+
+static bool path_is(const char *path, const char *route)
+{
+	return strcmp(path, route) == 0;
+}
+
+/* The route of one backend, whose name has a name's form. */
+static bool path_is_under(const char *path, const char *route)
+{
+	size_t length = strlen(route);
+
+	return strncmp(path, route, length) == 0 && path[length] != '\0' &&
+	       strlen(path + length) <= CONFIG_MAX_NAME && !strchr(path + length, '/');
+}
+
+static const struct route {
+	const char *path;
+	bool (*matches)(const char *path, const char *route);
+	const char *method;
+	void (*handle)(struct control *control, const struct http_request *request,
+		       struct http_response *response);
+} routes[] = {
+	{ "/v1/services", path_is, "GET", get_services },
+	{ "/v1/backends", path_is, "GET", get_backends },
+	{ "/v1/stats", path_is, "GET", get_stats },
+	{ "/v1/node", path_is, "GET", get_node },
+	{ "/v1/config", path_is, "GET", get_config },
+	{ "/v1/config/reload", path_is, "POST", post_reload },
+	{ BACKENDS_PATH, path_is_under, "POST", post_backend },
+};
+
+static const struct route *route_find(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
+		if (routes[i].matches(path, routes[i].path))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+void control_handle(struct control *control, const struct http_request *request,
+		    struct http_response *ret_response)
+{
+	const struct route *route = route_find(request->path);
+
+	if (!route) {
+		reply_error(ret_response, 404, "there is nothing under this path");
+	} else if (strcmp(request->method, route->method) != 0) {
+		ret_response->allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : "POST";
+		reply_error(ret_response, 405, "this path has another method");
+	} else if (strcmp(route->method, "POST") == 0 && request->peer_uid != 0) {
+		reply_error(ret_response, 403, "only root may change anything");
+	} else {
+		route->handle(control, request, ret_response);
+	}
+}
+
+static void control_serve(void *user, const struct http_request *request,
+			  struct http_response *ret_response)
+{
+	control_handle(user, request, ret_response);
+}
+
+static int control_listen(struct control *control, sd_event *event, const struct config *config)
+{
+	int fd;
+
+	fd = http_listen_unix(config->control_socket, config->control_group);
+	if (fd < 0)
+		return fd;
+	control->path = strdup(config->control_socket);
+	if (!control->path) {
+		unlink(config->control_socket);
+		close(fd);
+		return -ENOMEM;
+	}
+	return http_server_new(&control->server, event, fd, control_serve, control);
+}
+
+int control_new(struct control **ret_control, sd_event *event, const struct config *config,
+		const struct node *node, const struct control_operations *operations, void *user)
+{
+	cleanup(control_freep) struct control *control = NULL;
+	int r;
+
+	control = calloc(1, sizeof(*control));
+	if (!control)
+		return -ENOMEM;
+	control->node = node;
+	control->operations = *operations;
+	control->user = user;
+	r = control_listen(control, event, config);
+	if (r < 0)
+		return r;
+	*ret_control = take_ptr(control);
+	return 0;
+}
+
+/* The file goes first, so that nobody connects to a server that is going away. */
+struct control *control_free(struct control *control)
+{
+	if (control->path)
+		unlink(control->path);
+	if (control->server)
+		http_server_free(control->server);
+	free(control->path);
+	free(control);
+	return NULL;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "control/control_json.h"
+
+#define HEX_PREFIX "hex:"
+
+static json_t *duration_json(uint32_t ms)
+{
+	return json_sprintf("%" PRIu32 "ms", ms);
+}
+
+static json_t *prefix_json(const struct prefix *prefix)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	return json_string(prefix_format(prefix, text));
+}
+
+static bool is_plain_text(const struct byte_string *bytes)
+{
+	size_t hex_length = strlen(HEX_PREFIX);
+
+	for (size_t i = 0; i < bytes->size; i++) {
+		if (!isprint(bytes->data[i]))
+			return false;
+	}
+	return bytes->size < hex_length || memcmp(bytes->data, HEX_PREFIX, hex_length) != 0;
+}
+
+static json_t *bytes_json(const struct byte_string *bytes)
+{
+	char text[sizeof(HEX_PREFIX) + 2 * CONFIG_MAX_BYTES] = HEX_PREFIX;
+	char *end = text + strlen(HEX_PREFIX);
+
+	if (is_plain_text(bytes))
+		return json_stringn((const char *)bytes->data, bytes->size);
+	for (size_t i = 0; i < MIN(bytes->size, (size_t)CONFIG_MAX_BYTES); i++)
+		end += sprintf(end, "%02x", bytes->data[i]);
+	return json_string(text);
+}
+
+static json_t *status_json(const struct probe_config *probe)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < probe->status_count; i++) {
+		const struct status_range *range = &probe->status[i];
+
+		if (json_array_append_new(list, json_sprintf("%u-%u", range->least, range->most)) <
+		    0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+static json_t *set_text(json_t *json, const char *key, const char *text)
+{
+	return text ? control_json_set(json, key, control_text_json(text)) : json;
+}
+
+static json_t *set_bytes(json_t *json, const char *key, const struct byte_string *bytes)
+{
+	return bytes->data ? control_json_set(json, key, bytes_json(bytes)) : json;
+}
+
+static json_t *set_http(json_t *json, const struct probe_config *probe)
+{
+	json = set_text(json, "path", probe->path);
+	json = set_text(json, "host", probe->host);
+	json = set_text(json, "body", probe->body);
+	json = control_json_set(json, "status", status_json(probe));
+	if (probe->type == PROBE_HTTPS)
+		json = control_json_set(json, "verify", json_boolean(probe->verify));
+	return json;
+}
+
+/* Only the keys that a probe of this type may have. */
+static json_t *probe_json(const struct probe_config *probe)
+{
+	json_t *json;
+
+	json = json_pack("{s:s, s:o, s:o, s:o, s:o}", "type", probe_type_name(probe->type),
+			 "interval", duration_json(probe->interval_ms), "timeout",
+			 duration_json(probe->timeout_ms), "rise", control_number_json(probe->rise),
+			 "fall", control_number_json(probe->fall));
+	if (probe->type != PROBE_ICMP)
+		json = control_json_set(json, "port", json_integer(probe->port));
+	json = set_bytes(json, "send", &probe->send);
+	json = set_bytes(json, "expect", &probe->expect);
+	if (probe->type == PROBE_HTTP || probe->type == PROBE_HTTPS)
+		json = set_http(json, probe);
+	return json;
+}
+
+static json_t *backend_json(const struct backend_config *backend)
+{
+	return json_pack("{s:s, s:o, s:o}", "name", backend->name, "address",
+			 control_address_json(&backend->address), "weight",
+			 control_number_json(backend->weight));
+}
+
+static json_t *backends_json(const struct service *service)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < service->backend_count; i++)
+		list = control_json_append(list, backend_json(&service->backends[i]->config));
+	return list;
+}
+
+static json_t *service_json(const struct service *service)
+{
+	json_t *json = control_service_keys_json(&service->config);
+
+	if (service->config.probe.type != PROBE_NONE)
+		json = control_json_set(json, "probe", probe_json(&service->config.probe));
+	return control_json_set(json, "backends", backends_json(service));
+}
+
+static json_t *services_json(const struct node *node)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->service_count; i++)
+		list = control_json_append(list, service_json(node->services[i]));
+	return list;
+}
+
+static json_t *interfaces_json(const struct config *config)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < config->interface_count; i++)
+		list = control_json_append(list, control_text_json(config->interfaces[i]));
+	return list;
+}
+
+static json_t *control_json(const struct config *config)
+{
+	return json_pack("{s:o, s:o}", "socket", control_text_json(config->control_socket), "group",
+			 control_text_json(config->control_group));
+}
+
+static json_t *metrics_json(const struct config *config)
+{
+	return json_pack(
+		"{s:o}", "listen",
+		control_text_json(config->metrics_listen ? config->metrics_listen : "none"));
+}
+
+json_t *control_config_json(const struct node *node)
+{
+	const struct config *config = node->config;
+	json_t *json;
+
+	json = json_pack("{s:o, s:s, s:o, s:[o, o], s:o, s:o, s:o, s:o}", "interfaces",
+			 interfaces_json(config), "mode", attach_mode_name(config->mode), "seed",
+			 json_sprintf("%016" PRIx64, config->seed), "outer_source",
+			 prefix_json(&config->outer_source4), prefix_json(&config->outer_source6),
+			 "control", control_json(config), "metrics", metrics_json(config), "state",
+			 control_text_json(config->state), "services", services_json(node));
+	if (config->has_next_hop)
+		json = control_json_set(json, "next_hop", control_mac_json(config->next_hop.bytes));
+	return json;
+}
