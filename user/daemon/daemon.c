@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/encode.h"
+
+#define TICK_US	       1000000
+/* Looking for slots to close reads all remembered flows. */
+#define CLOSE_US       5000000
+/* How long another layout's program goes on while this one's probes get their first results. */
+#define SETTLE_US      5000000
+/* Behind everything that brings results, so that one change of a table serves all of them. */
+#define APPLY_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
+static void sample_maps(struct daemon *daemon)
+{
+	const struct image_ids *ids = &daemon->applier.ids;
+	const struct map_usage maps[] = {
+		{ "services", ids->services.count, LEAT_MAX_SERVICES },
+		{ "tables", ids->tables.count, LEAT_MAX_TABLES },
+		{ "backends", ids->backends.count, LEAT_MAX_BACKENDS - 1 },
+	};
+
+	memcpy(daemon->node.maps, maps, sizeof(maps));
+	daemon->node.map_count = ARRAY_SIZE(maps);
+}
+
+/* Whoever reads the node's states also reads that the datapath has them. */
+static void refresh(void *user)
+{
+	struct daemon *daemon = user;
+
+	daemon_apply_stale(NULL, daemon);
+	daemon_read_counters(daemon);
+	sample_maps(daemon);
+}
+
+static void update_rates(struct node *node, double seconds)
+{
+	for (size_t reason = 0; reason < LEAT_REASON_COUNT; reason++)
+		counter_rate_update(&node->reason_rates[reason], &node->reasons[reason], seconds);
+	for (size_t i = 0; i < node->service_count; i++) {
+		struct service *service = node->services[i];
+
+		counter_rate_update(&service->rate, &service->counter, seconds);
+		for (size_t j = 0; j < service->backend_count; j++)
+			counter_rate_update(&service->backends[j]->rate,
+					    &service->backends[j]->counter, seconds);
+	}
+}
+
+static void close_quiet_slots(struct daemon *daemon, uint64_t now_us)
+{
+	if (now_us < daemon->close_at_us)
+		return;
+	daemon->close_at_us = now_us + CLOSE_US;
+	for (size_t i = 0; i < daemon->node.service_count; i++) {
+		struct service *service = daemon->node.services[i];
+
+		if (!service->open_slots || service->is_stale)
+			continue;
+		if (applier_close_quiet(&daemon->applier, service, now_us) == 0 &&
+		    !service->open_slots)
+			log_info(
+				"%s: its last change is complete, no flow is on an earlier backend",
+				service->config.name);
+	}
+}
+
+static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
+{
+	struct daemon *daemon = user;
+	uint64_t now_us = clock_monotonic_us();
+
+	refresh(daemon);
+	update_rates(&daemon->node, (double)(now_us - daemon->sampled_us) / 1e6);
+	daemon->sampled_us = now_us;
+	close_quiet_slots(daemon, now_us);
+	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
+	    daemon_attach(daemon) < 0)
+		return sd_event_exit(daemon->event, -EIO);
+
+	(void)due_us;
+	sd_event_source_set_time(source, now_us + TICK_US);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	struct daemon *daemon = user;
+
+	(void)source;
+	log_notice("ending on signal %s; %s", strsignal((int)info->ssi_signo),
+		   daemon->options.keep ? "forwarding goes on" : "forwarding ends");
+	sd_notify(0, "STOPPING=1");
+	return sd_event_exit(daemon->event, 0);
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *user)
+{
+	(void)source;
+	(void)info;
+	daemon_reload(user, NULL);
+	return 0;
+}
+
+static int reload_for_control(void *user, char **ret_error)
+{
+	return daemon_reload(user, ret_error);
+}
+
+static int add_signal(struct daemon *daemon, int signal_number, sd_event_signal_handler_t handler)
+{
+	return sd_event_add_signal(daemon->event, NULL, signal_number, handler, daemon);
+}
+
+static int begin_loop(struct daemon *daemon)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t mask;
+	int r;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&mask, signals[i]);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	r = sd_event_default(&daemon->event);
+	if (r >= 0)
+		r = add_signal(daemon, SIGTERM, on_end);
+	if (r >= 0)
+		r = add_signal(daemon, SIGINT, on_end);
+	if (r >= 0)
+		r = add_signal(daemon, SIGHUP, on_hangup);
+	if (r >= 0)
+		r = sd_event_add_defer(daemon->event, &daemon->apply_source, daemon_apply_stale,
+				       daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(daemon->apply_source, APPLY_PRIORITY);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(daemon->apply_source, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->event, true);
+	return r < 0 ? r : 0;
+}
+
+/* Maps that cannot be read back are of no use: forwarding goes on over them, without their pins,
+ * until this daemon's program replaces theirs. */
+static int begin_again(struct daemon *daemon, const struct leat_options *options)
+{
+	int r;
+
+	log_error("starting with new maps; the program that runs stays until they are filled");
+	datapath_unpin(daemon->datapath);
+	applier_deinit(&daemon->applier);
+	datapath_freep(&daemon->datapath);
+	daemon->datapath = NULL;
+	r = datapath_new(&daemon->datapath, daemon->options.pin_path, options);
+	if (r == 0)
+		r = applier_init(&daemon->applier, daemon->datapath);
+	daemon->attach_by_us = clock_monotonic_us() + SETTLE_US;
+	return r;
+}
+
+static int begin_datapath(struct daemon *daemon, const struct config *config)
+{
+	struct leat_options options = options_encode(config);
+	int r = datapath_new(&daemon->datapath, daemon->options.pin_path, &options);
+
+	if (r == 0)
+		r = applier_init(&daemon->applier, daemon->datapath);
+	if (r < 0)
+		return r;
+	if (datapath_has_foreign_layout(daemon->datapath)) {
+		log_notice("another layout's program runs; this one's takes over once its probes "
+			   "have ended");
+		daemon->attach_by_us = clock_monotonic_us() + SETTLE_US;
+	}
+	daemon->node.reuse.maps = datapath_was_reused(daemon->datapath);
+	if (!daemon->node.reuse.maps || applier_read_back(&daemon->applier) == 0)
+		return 0;
+	daemon->node.reuse.maps = false;
+	return begin_again(daemon, &options);
+}
+
+static int begin_servers(struct daemon *daemon)
+{
+	static const struct control_operations operations = {
+		.refresh = refresh,
+		.reload = reload_for_control,
+		.change = daemon_change,
+	};
+	const struct config *config = daemon->node.config;
+	int r = control_new(&daemon->control, daemon->event, config, &daemon->node, &operations,
+			    daemon);
+
+	if (r < 0) {
+		log_error("cannot serve %s: %s%s", config->control_socket, strerror(-r),
+			  r == -EADDRINUSE ? "; another leatd serves it" : "");
+		return r;
+	}
+	if (!config->metrics_listen)
+		return 0;
+	r = metrics_new(&daemon->metrics, daemon->event, config->metrics_listen, &daemon->node,
+			refresh, daemon);
+	if (r < 0)
+		log_error("cannot serve metrics on %s: %s", config->metrics_listen, strerror(-r));
+	return r;
+}
+
+static int begin_ticking(struct daemon *daemon)
+{
+	daemon->sampled_us = clock_monotonic_us();
+	return sd_event_add_time(daemon->event, &daemon->tick_source, CLOCK_MONOTONIC,
+				 daemon->sampled_us + TICK_US, 0, on_tick, daemon);
+}
+
+static void note_start(struct daemon *daemon)
+{
+	struct node *node = &daemon->node;
+
+	node->started_s = clock_wall_s();
+	node->reload_s = node->started_s;
+	node->reload_succeeded = true;
+	for (size_t i = 0; i < node->interface_count; i++)
+		node->reuse.program |= node->interfaces[i].was_reused;
+	log_notice("serving; services: %zu, interfaces: %zu%s", node->service_count,
+		   node->interface_count,
+		   node->reuse.maps ? ", taken over from an earlier daemon" : "");
+}
+
+/* The prober is forked before anything that its child has no business with is open. */
+static int begin(struct daemon *daemon, struct config *config)
+{
+	int r = begin_loop(daemon);
+
+	if (r == 0)
+		r = prober_new(&daemon->prober, daemon->event, daemon_on_probe_result, daemon);
+	if (r == 0)
+		r = resolver_new(&daemon->resolver, daemon->event, daemon_on_next_hop, daemon);
+	if (r == 0)
+		r = begin_datapath(daemon, config);
+	if (r < 0) {
+		config_free(config);
+		return r;
+	}
+	return daemon_adopt(daemon, config);
+}
+
+static int serve(struct daemon *daemon, struct config *config)
+{
+	int r = begin(daemon, config);
+
+	if (r == 0)
+		r = begin_servers(daemon);
+	if (r == 0 && !daemon->attach_by_us)
+		r = daemon_attach(daemon);
+	if (r == 0)
+		r = begin_ticking(daemon);
+	if (r < 0)
+		return r;
+	note_start(daemon);
+	sd_notify(0, "READY=1");
+	return sd_event_loop(daemon->event);
+}
+
+/* A start that failed over an earlier daemon's maps must not end what those forward. */
+static void end_forwarding(struct daemon *daemon, int result)
+{
+	if (!daemon->datapath || (result == 0 && daemon->options.keep) ||
+	    (result < 0 && daemon->node.reuse.maps))
+		return;
+	if (datapath_detach(daemon->datapath) == 0)
+		datapath_unpin(daemon->datapath);
+}
+
+static void daemon_deinit(struct daemon *daemon)
+{
+	struct succession services = {
+		.services = daemon->node.services,
+		.count = daemon->node.service_count,
+	};
+
+	control_freep(&daemon->control);
+	metrics_freep(&daemon->metrics);
+	daemon->node.services = NULL;
+	daemon->node.service_count = 0;
+	daemon_release_services(&services, daemon->resolver);
+	prober_freep(&daemon->prober);
+	resolver_freep(&daemon->resolver);
+	applier_deinit(&daemon->applier);
+	datapath_freep(&daemon->datapath);
+	node_deinit(&daemon->node);
+	sd_event_source_unref(daemon->tick_source);
+	sd_event_source_unref(daemon->apply_source);
+	sd_event_unref(daemon->event);
+}
+
+int daemon_run(const struct daemon_options *options)
+{
+	cleanup(daemon_deinit) struct daemon daemon = { .options = *options };
+	struct config *config;
+	int r = daemon_load_config(options->config_path, &config, NULL);
+
+	if (r < 0)
+		return r;
+	daemon.node.config_path = strdup(options->config_path);
+	if (!daemon.node.config_path) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	r = serve(&daemon, config);
+	end_forwarding(&daemon, r);
+	return r;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The daemon: one thread, one loop. Brings together what the file wants, what probes and the kernel
+ * say and what the operator asks for, and keeps the datapath at it.
+ */
+#ifndef LEAT_DAEMON_DAEMON_H
+#define LEAT_DAEMON_DAEMON_H
+
+#include <systemd/sd-event.h>
+
+#include "control/control.h"
+#include "daemon/applier.h"
+#include "datapath/datapath.h"
+#include "metrics/metrics.h"
+#include "model/succession.h"
+#include "netlink/resolver.h"
+#include "probe/prober.h"
+
+struct daemon_options {
+	const char *config_path;
+	const char *pin_path;
+	bool keep; /* leave forwarding running at the end */
+};
+
+struct daemon {
+	struct daemon_options options;
+	sd_event *event;
+	struct node node;
+	struct prober *prober;
+	struct resolver *resolver;
+	struct datapath *datapath;
+	struct applier applier;
+	struct control *control;
+	struct metrics *metrics;
+	sd_event_source *apply_source; /* once per round of the loop, when something is stale */
+	sd_event_source *tick_source;
+	uint64_t close_at_us;  /* when to look for slots to close */
+	uint64_t sampled_us;   /* when the rates were computed last */
+	uint64_t attach_by_us; /* 0: attached; else what runs meanwhile is another layout's */
+};
+
+/* Loads everything, attaches and serves until a signal ends it. 0 or -errno, logged. */
+int daemon_run(const struct daemon_options *options);
+
+/* observe.c: what happens to backends. */
+
+/* Works out a backend's state after something changed, and tells the log, the registry and the
+ * applier. `reason` says what it was. */
+void daemon_update_backend(struct daemon *daemon, struct backend *backend, const char *reason);
+/* Marks a service for the end of this round of the loop. */
+void daemon_mark_stale(struct daemon *daemon, struct service *service);
+/* prober_result and resolver_changed; `user` is the daemon. */
+void daemon_on_probe_result(void *user, void *subject, const struct probe_result *result);
+void daemon_on_next_hop(void *user, const struct leat_addr *address,
+			const struct next_hop *next_hop);
+/* Brings the datapath to the stale services. */
+int daemon_apply_stale(sd_event_source *source, void *user);
+/* Brings the node's counters up to date. */
+void daemon_read_counters(struct daemon *daemon);
+/* Whether every probe has had a first result. */
+bool daemon_is_settled(const struct daemon *daemon);
+/* Continues with the health that an earlier daemon noted. Whether there was such a note. */
+bool daemon_restore_health(struct daemon *daemon, struct backend *backend);
+
+/* reload.c */
+
+/* Makes `config`, which becomes the daemon's, what runs. On failure all is as it was, the cause
+ * is logged, and the configuration is freed. */
+int daemon_adopt(struct daemon *daemon, struct config *config);
+/* Reads the file again. ret_error (may be NULL) gets a malloc()ed text for people. 0 or -errno. */
+int daemon_reload(struct daemon *daemon, char **ret_error);
+/* Reads the file; its errors go to the log and, joined by newlines, to ret_error (may be NULL). */
+int daemon_load_config(const char *path, struct config **ret_config, char **ret_error);
+/* Sees to it that the configured interfaces run the program. */
+int daemon_attach(struct daemon *daemon);
+void daemon_release_services(struct succession *services, struct resolver *resolver);
+
+/* operate.c: the operator's changes; control_operations.change. */
+int daemon_change(void *user, const struct control_change *change, char **ret_error);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The operator's changes: first into the file that keeps them, then into the datapath.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+#include "daemon/operator_store.h"
+
+static struct operator_change changed(const struct backend *backend,
+				      const struct control_change *change)
+{
+	struct operator_change now = backend->operator_change;
+
+	switch (change->verb) {
+	case CONTROL_DRAIN:
+		now.state = OPERATOR_DRAIN;
+		break;
+	case CONTROL_DISABLE:
+		now.state = OPERATOR_DISABLE;
+		break;
+	case CONTROL_UNDRAIN:
+		if (now.state == OPERATOR_DRAIN)
+			now.state = OPERATOR_NONE;
+		break;
+	case CONTROL_ENABLE:
+		if (now.state == OPERATOR_DISABLE)
+			now.state = OPERATOR_NONE;
+		break;
+	case CONTROL_WEIGHT:
+		/* The file's own weight is no change any more. */
+		now.has_weight = change->weight != backend->config.weight;
+		now.weight = now.has_weight ? change->weight : 0;
+		break;
+	}
+	return now;
+}
+
+static const char *change_text(const struct control_change *change, char *text, size_t size)
+{
+	static const char *const texts[] = { "drained by the operator", "undrained by the operator",
+					     "disabled by the operator",
+					     "enabled by the operator" };
+
+	if (change->verb != CONTROL_WEIGHT)
+		return texts[change->verb];
+	snprintf(text, size, "weight set to %u by the operator", change->weight);
+	return text;
+}
+
+struct selection {
+	struct backend **backends;
+	struct operator_change *before;
+	size_t count;
+};
+
+static void selection_deinit(struct selection *selection)
+{
+	free(selection->backends);
+	free(selection->before);
+}
+
+static bool is_meant(const struct control_change *change, const struct service *service)
+{
+	return !change->service[0] || strcmp(change->service, service->config.name) == 0;
+}
+
+static int select_backends(struct daemon *daemon, const struct control_change *change,
+			   struct selection *selection)
+{
+	const struct node *node = &daemon->node;
+
+	selection->backends = calloc(node->service_count + 1, sizeof(struct backend *));
+	selection->before = calloc(node->service_count + 1, sizeof(*selection->before));
+	if (!selection->backends || !selection->before)
+		return -ENOMEM;
+	for (size_t i = 0; i < node->service_count; i++) {
+		struct service *service = node->services[i];
+		struct backend *backend = service_find_backend(service, change->backend);
+
+		if (!backend || !is_meant(change, service))
+			continue;
+		selection->before[selection->count] = backend->operator_change;
+		selection->backends[selection->count++] = backend;
+	}
+	return 0;
+}
+
+static int explain_missing(const struct daemon *daemon, const struct control_change *change,
+			   char **ret_error)
+{
+	int r;
+
+	if (change->service[0] && !node_find_service(&daemon->node, change->service))
+		r = asprintf(ret_error, "there is no service %s", change->service);
+	else if (change->service[0])
+		r = asprintf(ret_error, "the service %s has no backend %s", change->service,
+			     change->backend);
+	else
+		r = asprintf(ret_error, "no service has a backend %s", change->backend);
+	return r < 0 ? -ENOMEM : -ENOENT;
+}
+
+static int keep_changes(struct daemon *daemon, char **ret_error)
+{
+	const char *path = daemon->node.config->state;
+	int r = operator_store_save(path, daemon->node.services, daemon->node.service_count);
+
+	if (r < 0 && asprintf(ret_error, "cannot keep the change in %s: %s; nothing was changed",
+			      path, strerror(-r)) < 0)
+		return -ENOMEM;
+	return r;
+}
+
+int daemon_change(void *user, const struct control_change *change, char **ret_error)
+{
+	cleanup(selection_deinit) struct selection selection = { 0 };
+	struct daemon *daemon = user;
+	char text[64];
+	int r = select_backends(daemon, change, &selection);
+
+	if (r < 0)
+		return r;
+	if (selection.count == 0)
+		return explain_missing(daemon, change, ret_error);
+
+	for (size_t i = 0; i < selection.count; i++)
+		selection.backends[i]->operator_change = changed(selection.backends[i], change);
+	r = keep_changes(daemon, ret_error);
+	for (size_t i = 0; i < selection.count; i++) {
+		if (r < 0)
+			selection.backends[i]->operator_change = selection.before[i];
+		else
+			daemon_update_backend(daemon, selection.backends[i],
+					      change_text(change, text, sizeof(text)));
+	}
+	if (r == 0)
+		daemon_apply_stale(NULL, daemon);
+	return r;
+}

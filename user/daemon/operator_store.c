@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "daemon/operator_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+#define STORE_VERSION  1
+#define STORE_MAX_SIZE (16 * 1024 * 1024)
+
+struct stored {
+	struct leat_service_key service;
+	struct leat_addr backend;
+	struct operator_change change;
+};
+
+static int parse_state(const char *name, enum operator_state *ret_state)
+{
+	for (int state = OPERATOR_NONE; state <= OPERATOR_DISABLE; state++) {
+		if (strcmp(name, operator_state_name((enum operator_state)state)) == 0) {
+			*ret_state = (enum operator_state)state;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_stored(const json_t *entry, struct stored *ret_stored)
+{
+	const char *address, *protocol, *backend, *state;
+	struct stored stored = { 0 };
+	json_int_t weight = -1;
+	int port;
+
+	if (json_unpack((json_t *)(uintptr_t)entry, "{s:s, s:i, s:s, s:s, s:s, s?I}", "address",
+			&address, "port", &port, "protocol", &protocol, "backend", &backend,
+			"state", &state, "weight", &weight) < 0 ||
+	    port < 0 || port > UINT16_MAX || weight < -1 || weight > LEAT_MAX_WEIGHT ||
+	    (strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0) ||
+	    address_parse(address, &stored.service.address) < 0 ||
+	    address_parse(backend, &stored.backend) < 0 ||
+	    parse_state(state, &stored.change.state) < 0)
+		return -EINVAL;
+	stored.service.port = htons((uint16_t)port);
+	stored.service.protocol = strcmp(protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
+	stored.change.has_weight = weight >= 0;
+	stored.change.weight = weight >= 0 ? (uint32_t)weight : 0;
+	*ret_stored = stored;
+	return 0;
+}
+
+static bool put_back(const struct succession *services, const struct stored *stored)
+{
+	for (size_t i = 0; i < services->count; i++) {
+		struct service *service = services->services[i];
+
+		if (memcmp(&service->config.key, &stored->service, sizeof(stored->service)) != 0)
+			continue;
+		for (size_t j = 0; j < service->backend_count; j++) {
+			struct backend *backend = service->backends[j];
+
+			if (!address_equal(&backend->config.address, &stored->backend))
+				continue;
+			backend->operator_change = stored->change;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int load_changes(const char *path, const json_t *changes, const struct succession *services)
+{
+	const json_t *entry;
+	struct stored stored;
+	size_t i;
+
+	json_array_foreach(changes, i, entry) {
+		if (parse_stored(entry, &stored) < 0) {
+			log_error("%s: change %zu is not one of Leat's", path, i + 1);
+			return -EINVAL;
+		}
+		if (!put_back(services, &stored))
+			log_notice("%s: change %zu is for a backend that is not configured any "
+				   "more; forgotten",
+				   path, i + 1);
+	}
+	return 0;
+}
+
+int operator_store_load(const char *path, const struct succession *services)
+{
+	cleanup(json_decrefp) json_t *root = NULL;
+	const json_t *changes;
+	json_error_t error;
+	struct stat status;
+
+	if (stat(path, &status) < 0) {
+		int r = -errno;
+
+		if (r == -ENOENT)
+			return 0;
+		log_error("cannot read %s: %s", path, strerror(-r));
+		return r;
+	}
+	if (status.st_size > STORE_MAX_SIZE) {
+		log_error("%s: larger than the %d bytes that are allowed", path, STORE_MAX_SIZE);
+		return -EFBIG;
+	}
+	root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!root) {
+		log_error("%s:%d:%d: %s", path, error.line, error.column, error.text);
+		return -EINVAL;
+	}
+	changes = json_object_get(root, "changes");
+	if (json_integer_value(json_object_get(root, "version")) != STORE_VERSION ||
+	    !json_is_array(changes)) {
+		log_error("%s: not a file of operator changes of version %d", path, STORE_VERSION);
+		return -EINVAL;
+	}
+	return load_changes(path, changes, services);
+}
+
+static bool is_changed(const struct backend *backend)
+{
+	return backend->operator_change.state != OPERATOR_NONE ||
+	       backend->operator_change.has_weight;
+}
+
+static json_t *format_stored(const struct backend *backend)
+{
+	const struct leat_service_key *key = &backend->service->config.key;
+	const struct operator_change *change = &backend->operator_change;
+	char service[ADDRESS_TEXT_SIZE], address[ADDRESS_TEXT_SIZE];
+	json_t *entry = json_pack("{s:s, s:i, s:s, s:s, s:s}", "address",
+				  address_format(&key->address, service), "port", ntohs(key->port),
+				  "protocol", protocol_name(key->protocol), "backend",
+				  address_format(&backend->config.address, address), "state",
+				  operator_state_name(change->state));
+
+	if (entry && change->has_weight)
+		json_object_set_new(entry, "weight", json_integer(change->weight));
+	return entry;
+}
+
+static json_t *format_changes(struct service *const *services, size_t count)
+{
+	json_t *changes = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < services[i]->backend_count; j++) {
+			const struct backend *backend = services[i]->backends[j];
+
+			if (is_changed(backend) &&
+			    json_array_append_new(changes, format_stored(backend)) < 0) {
+				json_decref(changes);
+				return NULL;
+			}
+		}
+	}
+	return changes;
+}
+
+static int make_parent(const char *path)
+{
+	cleanup(freep) char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	return mkdir(dirname(copy), 0750) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int write_whole(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		ssize_t written = write(fd, text, left);
+
+		if (written < 0)
+			return -errno;
+		text += written;
+		left -= (size_t)written;
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* A reader, and a machine that loses power, see the old file or the new one. */
+static int replace_file(const char *path, const char *text)
+{
+	cleanup(freep) char *temporary = NULL;
+	cleanup(close_fdp) int fd = -1;
+	int r = make_parent(path);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&temporary, "%s.new", path) < 0) {
+		temporary = NULL;
+		return -ENOMEM;
+	}
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return -errno;
+	r = write_whole(fd, text);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(temporary);
+	return r;
+}
+
+int operator_store_save(const char *path, struct service *const *services, size_t count)
+{
+	cleanup(json_decrefp) json_t *root = NULL;
+	cleanup(freep) char *text = NULL;
+	json_t *changes = format_changes(services, count);
+
+	if (!changes)
+		return -ENOMEM;
+	root = json_pack("{s:i, s:o}", "version", STORE_VERSION, "changes", changes);
+	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+	return text ? replace_file(path, text) : -ENOMEM;
+}
