@@ -1,0 +1,169 @@
+# Leat. `make help` lists what there is to make; everything goes to build/.
+
+VERSION := 0.1.0
+prefix  ?= /usr/local
+DESTDIR ?=
+B       := build
+
+CC      ?= gcc
+CLANG   ?= $(firstword $(foreach c,clang clang-19 clang-14,$(if $(shell command -v $(c)),$(c))) clang)
+BPFTOOL ?= $(firstword $(shell command -v bpftool) $(wildcard /usr/sbin/bpftool) bpftool)
+PYTHON  ?= /usr/bin/python3
+
+ifeq ($(V),1)
+  Q :=
+  say = @:
+else
+  Q := @
+  say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+LIBRARIES := libxdp libbpf libelf zlib libsystemd libcurl libmicrohttpd yaml-0.1 jansson libmnl \
+	libxxhash
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wwrite-strings -Wundef -Wformat=2 -Wcast-qual -Wimplicit-fallthrough -Werror
+CPPFLAGS := -I. -Iuser -isystem $(B)/include -D_GNU_SOURCE -DLEAT_VERSION='"$(VERSION)"'
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(CFLAGS) -MD -MP
+LIBS      = $(shell pkg-config --libs $(LIBRARIES))
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -I. -Wall -Wextra -Werror \
+	-idirafter /usr/include/$(shell uname -m)-linux-gnu
+BPF_HEADERS := $(wildcard bpf/*.h maps/*.h)
+SKELETONS := $(B)/include/leat.skel.h $(B)/include/decap.skel.h $(B)/include/bench.skel.h
+
+LAYERS   := base model config datapath probe netlink control metrics daemon
+LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard user/$(l)/*.c))
+CLI_SRC  := $(wildcard tools/leat/*.c)
+UNIT_SRC := $(shell find tests/unit -name 'test_*.c')
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+UNITS    := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+FUZZERS  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+
+.PHONY: all help check-tools test unit fuzz datapath cli e2e sanitized lint bench demo check-fresh install clean
+all: check-tools $(B)/leatd $(B)/leat
+
+help:
+	@sed -n 's/^#: //p' $(firstword $(MAKEFILE_LIST))
+#: make              build everything into build/ (V=1 shows the commands)
+#: make test         install what the tests need, run all of them (as root)
+#: make demo         install what it needs, build, balance real traffic and show it (as root);
+#:                   KEEP=1 leaves it up
+#: make bench        measure the datapath and the tables (as root); writes build/bench.json
+#: make lint         layers, formatting, static analysis, shell
+#: make unit         unit and property tests under ASan and UBSan
+#: make fuzz         every fuzzer for FUZZ_SECONDS (20)
+#: make datapath     packets through the loaded program, judged by scapy (as root)
+#: make cli          the command line by itself (as root)
+#: make e2e          real traffic in network namespaces (as root)
+#: make sanitized    the same over binaries under ASan and UBSan (as root)
+#: make check-fresh  both README commands in a minimal Debian 12 (as root, takes long)
+#: make install      DESTDIR= and prefix= (/usr/local) as usual
+#: make clean        remove build/
+
+check-tools:
+	$(Q)tools/check-tools build
+
+$(B)/leatd: $(B)/obj/user/main/leatd.o $(B)/libleat.a
+$(B)/leat: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
+$(B)/bench: $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
+$(B)/leatd $(B)/leat $(B)/bench:
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+SANITIZED := $(B)/sanitized/leatd $(B)/sanitized/leat
+$(B)/sanitized/leatd: $(B)/asan/user/main/leatd.o $(B)/libleat-asan.a
+$(B)/sanitized/leat: $(CLI_SRC:%.c=$(B)/asan/%.o) $(B)/libleat-asan.a
+$(SANITIZED):
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+
+$(B)/libleat.a: $(LIB_SRC:%.c=$(B)/obj/%.o)
+$(B)/libleat-asan.a: $(LIB_SRC:%.c=$(B)/asan/%.o)
+$(B)/libleat-fuzz.a: $(LIB_SRC:%.c=$(B)/fuzz-obj/%.o)
+$(B)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/obj/%.o: %.c | $(SKELETONS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+$(B)/asan/%.o: %.c | $(SKELETONS)
+	$(call say,CC,"$< (sanitized)")
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -O1 $(SANITIZE) -c -o $@ $<
+
+$(B)/fuzz-obj/%.o: %.c | $(SKELETONS)
+	$(call say,CC,"$< (fuzzed)")
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(ALL_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(B)/unit/%: $(B)/asan/tests/unit/%.o $(B)/libleat-asan.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS) -lcmocka -lm
+
+$(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/libleat-fuzz.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+vpath %.bpf.c bpf tests/bench
+$(B)/bpf/%.bpf.o: %.bpf.c $(BPF_HEADERS)
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(B)/include/%.skel.h: $(B)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+unit: $(UNITS)
+	$(Q)tests/run unit
+fuzz: $(FUZZERS)
+	$(Q)tests/run fuzz
+datapath cli e2e: all
+	$(Q)tests/run $@
+sanitized: $(SANITIZED)
+	$(Q)tests/run $@
+lint:
+	$(Q)tests/lint/lint
+test:
+	$(Q)tools/check-tools --install build test
+	$(Q)$(MAKE) --no-print-directory all $(UNITS) $(FUZZERS) $(SANITIZED) $(B)/bench
+	$(Q)tests/run all
+bench: check-tools $(B)/bench
+	$(Q)$(B)/bench -o $(B)/bench.json
+demo:
+	$(Q)tools/check-tools --install build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)examples/demo
+check-fresh:
+	$(Q)tests/fresh/check-fresh
+
+install: all
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/share/man/man8 \
+		$(DESTDIR)$(prefix)/share/man/man5 $(DESTDIR)$(prefix)/share/doc/leat \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions
+	install -m 755 $(B)/leatd $(B)/leat $(DESTDIR)$(prefix)/sbin
+	install -m 644 man/*.8 $(DESTDIR)$(prefix)/share/man/man8
+	install -m 644 man/*.5 $(DESTDIR)$(prefix)/share/man/man5
+	install -m 644 README.md examples/*.yaml $(DESTDIR)$(prefix)/share/doc/leat
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system
+	sed 's|/usr/local|$(prefix)|' tools/systemd/leatd.service \
+		>$(DESTDIR)$(prefix)/lib/systemd/system/leatd.service
+	install -m 644 tools/completion/leat.bash \
+		$(DESTDIR)$(prefix)/share/bash-completion/completions/leat
+
+clean:
+	rm -rf $(B)
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
