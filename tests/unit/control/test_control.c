@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "control/control.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <sys/stat.h>
+
+#include "config/config_file.h"
+#include "tests/unit/http_client.h"
+#include "tests/unit/sample_node.h"
+
+#define NOBODY	   65534
+#define NAME_OF_64 "0123456789012345678901234567890123456789012345678901234567890123"
+
+struct fixture {
+	struct sample_node sample;
+	sd_event *event;
+	struct control *control;
+	char folder[64];
+	unsigned int refreshed, reloaded, changed;
+	struct control_change change;
+	int result;
+	const char *error;
+};
+
+static void refresh(void *user)
+{
+	struct fixture *fixture = user;
+
+	fixture->refreshed++;
+}
+
+static int reload(void *user, char **ret_error)
+{
+	struct fixture *fixture = user;
+
+	fixture->reloaded++;
+	if (fixture->error)
+		*ret_error = strdup(fixture->error);
+	return fixture->result;
+}
+
+static int change(void *user, const struct control_change *wanted, char **ret_error)
+{
+	struct fixture *fixture = user;
+
+	fixture->changed++;
+	fixture->change = *wanted;
+	if (fixture->error)
+		*ret_error = strdup(fixture->error);
+	return fixture->result;
+}
+
+static int set_up(void **state)
+{
+	static const struct control_operations operations = { refresh, reload, change };
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	sample_node_init(&fixture->sample);
+	strcpy(fixture->folder, "/tmp/leat-test-control-XXXXXX");
+	assert_non_null(mkdtemp(fixture->folder));
+	snprintf(fixture->sample.socket, sizeof(fixture->sample.socket), "%s/leat.sock",
+		 fixture->folder);
+	assert_int_equal(sd_event_new(&fixture->event), 0);
+	assert_int_equal(control_new(&fixture->control, fixture->event, &fixture->sample.config,
+				     &fixture->sample.node, &operations, fixture),
+			 0);
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (fixture->control)
+		control_free(fixture->control);
+	sd_event_unref(fixture->event);
+	assert_int_equal(rmdir(fixture->folder), 0);
+	free(fixture);
+	return 0;
+}
+
+/* Without a socket. Returns the reply's document. */
+static json_t *handle_as(struct fixture *fixture, uid_t uid, const char *method, const char *path,
+			 const char *body, unsigned int status)
+{
+	struct http_request request = {
+		.method = method,
+		.path = path,
+		.body = body,
+		.body_len = strlen(body),
+		.peer_uid = uid,
+	};
+	struct http_response response = { 0 };
+	json_t *json;
+
+	control_handle(fixture->control, &request, &response);
+	assert_int_equal(response.status, status);
+	assert_string_equal(response.content_type, "application/json");
+	assert_int_equal(strlen(response.body), response.body_len);
+	json = json_loads(response.body, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	free(response.body);
+	return json;
+}
+
+static json_t *get(struct fixture *fixture, const char *path)
+{
+	return handle_as(fixture, NOBODY, "GET", path, "", 200);
+}
+
+static void expect_error(struct fixture *fixture, json_t *json)
+{
+	(void)fixture;
+	assert_int_equal(json_object_size(json), 1);
+	assert_true(json_string_length(json_object_get(json, "error")) > 0);
+	json_decref(json);
+}
+
+/* `expected` is JSON; the order of keys does not matter, every key does. */
+static void expect_json(const json_t *json, const char *expected)
+{
+	cleanup(json_decrefp) json_t *wanted = json_loads(expected, JSON_REJECT_DUPLICATES, NULL);
+	cleanup(freep) char *text = json_dumps(json, JSON_SORT_KEYS);
+	cleanup(freep) char *wanted_text = NULL;
+
+	assert_non_null(wanted);
+	wanted_text = json_dumps(wanted, JSON_SORT_KEYS);
+	assert_string_equal(text, wanted_text);
+}
+
+static void post_ok(struct fixture *fixture, const char *path, const char *body)
+{
+	json_decref(handle_as(fixture, 0, "POST", path, body, 200));
+}
+
+#define WEB1                                                                                       \
+	"{\"service\":\"web\",\"name\":\"web1\",\"address\":\"198.51.100.11\",\"weight\":100,"     \
+	"\"configured_weight\":100,\"state\":\"up\",\"operator\":null,\"operator_weight\":null,"   \
+	"\"reason\":\"not probed yet\",\"changed\":1700000001,\"packets\":1001,\"bytes\":64001,"   \
+	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0,\"share\":0.25,\"slots\":256,"       \
+	"\"next_hop\":{\"state\":\"resolved\",\"interface\":\"edge0\","                            \
+	"\"mac\":\"02:00:00:00:00:11\",\"gateway\":true}}"
+#define WEB2                                                                                       \
+	"{\"service\":\"web\",\"name\":\"web2\",\"address\":\"198.51.100.12\",\"weight\":40,"      \
+	"\"configured_weight\":100,\"state\":\"draining\",\"operator\":\"drain\","                 \
+	"\"operator_weight\":40,\"reason\":\"not probed yet\",\"changed\":1700000002,"             \
+	"\"packets\":1002,\"bytes\":64002,\"packets_per_second\":1.5,\"bytes_per_second\":96.0,"   \
+	"\"share\":0.5,\"slots\":512,\"next_hop\":{\"state\":\"pending\",\"interface\":null,"      \
+	"\"mac\":null,\"gateway\":false}}"
+#define DNS1                                                                                       \
+	"{\"service\":\"dns\",\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100,"      \
+	"\"configured_weight\":100,\"state\":\"up\",\"operator\":null,\"operator_weight\":null,"   \
+	"\"reason\":\"not probed yet\",\"changed\":1700000004,\"packets\":1004,\"bytes\":64004,"   \
+	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0,\"share\":0.5,\"slots\":1024,"       \
+	"\"next_hop\":{\"state\":\"no_route\",\"interface\":null,\"mac\":null,\"gateway\":false}}"
+#define DNS                                                                                        \
+	"{\"name\":\"dns\",\"address\":\"2001:db8::10\",\"port\":\"any\",\"protocol\":\"udp\","    \
+	"\"scheduler\":\"hash\",\"hash\":\"source\",\"table\":\"maglev\",\"table_size\":2048,"     \
+	"\"forward\":\"l2\",\"probe\":null,\"packets\":0,\"bytes\":0,\"packets_per_second\":0.0,"  \
+	"\"bytes_per_second\":0.0,\"backends\":[" DNS1 "]}"
+
+/* A size of which the share is a short decimal. */
+static void round_dns(struct sample_node *sample)
+{
+	sample->dns.config.table_size = 2048;
+	sample->dns1.slots = 1024;
+}
+
+static void services_are_shown_with_every_key(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *list = NULL;
+	json_t *web;
+
+	round_dns(&fixture->sample);
+	list = get(fixture, "/v1/services");
+	assert_int_equal(json_array_size(list), 2);
+	expect_json(json_array_get(list, 1), DNS);
+	web = json_array_get(list, 0);
+	assert_int_equal(json_array_size(json_object_get(web, "backends")), 3);
+	assert_int_equal(json_integer_value(json_object_get(web, "port")), 80);
+	expect_json(json_object_get(web, "probe"),
+		    "{\"type\":\"http\",\"port\":8080,\"interval_ms\":1000,\"timeout_ms\":800,"
+		    "\"rise\":2,\"fall\":3}");
+	assert_int_equal(fixture->refreshed, 1);
+}
+
+static void backends_are_shown_with_every_key(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *list = NULL;
+
+	round_dns(&fixture->sample);
+	list = get(fixture, "/v1/backends");
+	assert_int_equal(json_array_size(list), 4);
+	expect_json(json_array_get(list, 0), WEB1);
+	expect_json(json_array_get(list, 1), WEB2);
+	expect_json(json_array_get(list, 3), DNS1);
+	assert_int_equal(fixture->refreshed, 1);
+}
+
+static void static_next_hop_goes_before_what_the_kernel_says(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *list = NULL;
+
+	fixture->sample.config.has_next_hop = true;
+	fixture->sample.config.next_hop = (struct mac){ { 2, 0, 0, 0, 0, 1 } };
+	list = get(fixture, "/v1/backends");
+	expect_json(json_object_get(json_array_get(list, 0), "next_hop"),
+		    "{\"state\":\"static\",\"interface\":null,\"mac\":\"02:00:00:00:00:01\","
+		    "\"gateway\":false}");
+}
+
+static void numbers_are_finite_and_texts_are_unicode(void **state)
+{
+	struct fixture *fixture = *state;
+	struct backend *web1 = &fixture->sample.web1;
+	cleanup(json_decrefp) json_t *list = NULL;
+	json_t *json;
+
+	web1->rate = (struct counter_rate){ .packets_per_s = NAN, .bytes_per_s = INFINITY };
+	web1->counter.packets = UINT64_MAX;
+	strcpy(web1->reason, "caf\xe9 \"x\"\n");
+	list = get(fixture, "/v1/backends");
+	json = json_array_get(list, 0);
+	assert_true(json_real_value(json_object_get(json, "packets_per_second")) == 0);
+	assert_true(json_real_value(json_object_get(json, "bytes_per_second")) == 0);
+	assert_int_equal(json_integer_value(json_object_get(json, "packets")), INT64_MAX);
+	assert_string_equal(json_string_value(json_object_get(json, "reason")), "caf? \"x\"\n");
+}
+
+static void stats_list_every_reason_in_order_and_add_up(void **state)
+{
+	static const char *const labels[] = {
+#define X(name, verdict, label, text) label,
+		LEAT_REASONS(X)
+#undef X
+	};
+	cleanup(json_decrefp) json_t *stats = get(*state, "/v1/stats");
+	json_t *reasons = json_object_get(stats, "reasons");
+	json_t *totals = json_object_get(stats, "totals");
+
+	assert_int_equal(json_object_size(stats), 2);
+	assert_int_equal(json_array_size(reasons), LEAT_REASON_COUNT);
+	for (size_t i = 0; i < LEAT_REASON_COUNT; i++)
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(reasons, i), "reason")),
+			labels[i]);
+	expect_json(json_array_get(reasons, LEAT_NO_BACKEND),
+		    "{\"reason\":\"no_backend\",\"verdict\":\"drop\","
+		    "\"text\":\"the service has no usable backend\",\"packets\":9,\"bytes\":800,"
+		    "\"packets_per_second\":0.5,\"bytes_per_second\":50.0}");
+	assert_int_equal(json_object_size(totals), 3);
+	expect_json(json_object_get(totals, "forwarded"),
+		    "{\"packets\":1,\"bytes\":0,\"packets_per_second\":0.5,"
+		    "\"bytes_per_second\":50.0}");
+	expect_json(json_object_get(totals, "passed"),
+		    "{\"packets\":27,\"bytes\":2100,\"packets_per_second\":3.0,"
+		    "\"bytes_per_second\":300.0}");
+	assert_non_null(json_object_get(totals, "dropped"));
+}
+
+static void node_is_shown_with_every_key(void **state)
+{
+	cleanup(json_decrefp) json_t *node = get(*state, "/v1/node");
+
+	assert_int_equal(json_integer_value(json_object_get(node, "pid")), getpid());
+	assert_true(json_integer_value(json_object_get(node, "uptime_s")) > 0);
+	json_object_del(node, "pid");
+	json_object_del(node, "uptime_s");
+	expect_json(node,
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":1,\"started\":1700000000,"
+		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
+		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
+		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
+		    "\"program\":false,\"backends\":3},\"maps\":[{\"name\":\"services\","
+		    "\"entries\":2,\"capacity\":4096},{\"name\":\"backends\",\"entries\":4,"
+		    "\"capacity\":32768}],\"reload\":{\"success\":true,\"timestamp\":1700000001}}");
+}
+
+static void config_has_the_keys_of_the_file(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *config = NULL;
+	json_t *control;
+
+	fixture->sample.web.backend_count = 1;
+	fixture->sample.config.has_next_hop = true;
+	config = get(fixture, "/v1/config");
+	control = json_object_get(config, "control");
+	assert_string_equal(json_string_value(json_object_get(control, "socket")),
+			    fixture->sample.socket);
+	json_object_set_new(control, "socket", json_string("S"));
+	expect_json(config,
+		    "{\"interfaces\":[\"edge0\"],\"mode\":\"auto\",\"seed\":\"8f2c51d09b7e4a36\","
+		    "\"next_hop\":\"00:00:00:00:00:00\",\"outer_source\":["
+		    "\"172.16.0.0/16\",\"100::/64\"],\"control\":{\"socket\":\"S\","
+		    "\"group\":\"root\"},\"metrics\":{\"listen\":\"127.0.0.1:9817\"},"
+		    "\"state\":\"/var/lib/leat/state.json\",\"services\":[{\"name\":\"web\","
+		    "\"address\":\"192.0.2.10\",\"port\":80,\"protocol\":\"tcp\","
+		    "\"scheduler\":\"hash\",\"hash\":\"flow\",\"table\":\"rendezvous\","
+		    "\"table_size\":1024,\"forward\":\"ipip\",\"probe\":{\"type\":\"http\","
+		    "\"port\":8080,\"interval\":\"1000ms\",\"timeout\":\"800ms\",\"rise\":2,"
+		    "\"fall\":3,\"path\":\"/healthz\",\"status\":[\"200-399\"]},\"backends\":["
+		    "{\"name\":\"web1\",\"address\":\"198.51.100.11\",\"weight\":100}]},"
+		    "{\"name\":\"dns\",\"address\":\"2001:db8::10\",\"port\":\"any\","
+		    "\"protocol\":\"udp\",\"scheduler\":\"hash\",\"hash\":\"source\","
+		    "\"table\":\"maglev\",\"table_size\":1031,\"forward\":\"l2\",\"backends\":["
+		    "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100}]}]}");
+}
+
+/* JSON is YAML: what is shown can be saved as the file that it came from. */
+static void config_that_is_shown_is_a_configuration_file(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
+	cleanup(freep) char *text = json_dumps(json, JSON_COMPACT);
+	cleanup(config_freep) struct config *config = NULL;
+	struct config_errors errors = { 0 };
+
+	assert_int_equal(config_file_parse("shown", text, strlen(text), &config, &errors), 0);
+	assert_int_equal(config->service_count, 2);
+	assert_int_equal(config->services[0].backend_count, 3);
+	assert_memory_equal(&config->services[1].key, &fixture->sample.dns.config.key,
+			    sizeof(struct leat_service_key));
+	assert_true(probe_config_same_run(&config->services[0].probe,
+					  &fixture->sample.web.config.probe));
+	assert_memory_equal(&config->outer_source6, &fixture->sample.config.outer_source6,
+			    sizeof(struct prefix));
+	assert_string_equal(config->metrics_listen, fixture->sample.listen);
+	config_errors_deinit(&errors);
+}
+
+static void probes_bytes_are_shown_as_the_file_writes_them(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned char text[] = "PING", binary[] = { 0, 0xff, 'x' }, prefix[] = "hex:text";
+	struct probe_config *probe = &fixture->sample.web.config.probe;
+	cleanup(json_decrefp) json_t *config = NULL, *other = NULL;
+	json_t *json;
+
+	*probe = (struct probe_config){ .type = PROBE_UDP,
+					.port = 53,
+					.interval_ms = 250,
+					.timeout_ms = 200,
+					.rise = 1,
+					.fall = 1,
+					.send = { text, 4 },
+					.expect = { binary, 3 } };
+	config = get(fixture, "/v1/config");
+	json = json_array_get(json_object_get(config, "services"), 0);
+	expect_json(json_object_get(json, "probe"),
+		    "{\"type\":\"udp\",\"port\":53,\"interval\":\"250ms\",\"timeout\":\"200ms\","
+		    "\"rise\":1,\"fall\":1,\"send\":\"PING\",\"expect\":\"hex:00ff78\"}");
+	probe->send = (struct byte_string){ prefix, 8 };
+	other = get(fixture, "/v1/config");
+	json = json_array_get(json_object_get(other, "services"), 0);
+	json = json_object_get(json_object_get(json, "probe"), "send");
+	assert_string_equal(json_string_value(json), "hex:6865783a74657874");
+}
+
+/* Through the socket, because only there a request has a query. */
+static json_t *ask(struct fixture *fixture, const char *url, long status)
+{
+	struct client_request request = { .url = url, .unix_socket = fixture->sample.socket };
+	struct client_reply reply;
+	json_t *json;
+
+	assert_int_equal(client_run(fixture->event, &request, &reply), CURLE_OK);
+	assert_int_equal(reply.status, status);
+	assert_string_equal(reply.content_type, "application/json");
+	json = json_loads(reply.body, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	client_reply_deinit(&reply);
+	return json;
+}
+
+static void expect_names(struct fixture *fixture, const char *url, const char *first, size_t count)
+{
+	cleanup(json_decrefp) json_t *list = ask(fixture, url, 200);
+
+	assert_int_equal(json_array_size(list), count);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "name")),
+			    first);
+}
+
+static void queries_pick_services_and_backends(void **state)
+{
+	expect_names(*state, "http://leat/v1/services", "web", 2);
+	expect_names(*state, "http://leat/v1/services?name=dns", "dns", 1);
+	expect_names(*state, "http://leat/v1/backends?service=dns", "dns1", 1);
+	expect_names(*state, "http://leat/v1/backends?name=web2", "web2", 1);
+	expect_names(*state, "http://leat/v1/backends?service=web&name=web3", "web3", 1);
+}
+
+static void unknown_names_are_not_found(void **state)
+{
+	expect_error(*state, ask(*state, "http://leat/v1/services?name=mail", 404));
+	expect_error(*state, ask(*state, "http://leat/v1/services?name=", 404));
+	expect_error(*state, ask(*state, "http://leat/v1/backends?service=mail", 404));
+	expect_error(*state, ask(*state, "http://leat/v1/backends?name=mail1", 404));
+	expect_error(*state, ask(*state, "http://leat/v1/backends?service=dns&name=web1", 404));
+}
+
+static void unknown_paths_are_not_found(void **state)
+{
+	static const char *const paths[] = {
+		"",
+		"/",
+		"/v1",
+		"/v1/",
+		"/v1/service",
+		"/v1/services/",
+		"/v1/services/web",
+		"/v1//services",
+		"/v1/../v1/services",
+		"/v2/services",
+		"/v1/config/",
+		"/v1/config/reload/",
+		"/v1/backends/",
+		"/v1/backends/a/b",
+		"/V1/services",
+		("/v1/backends/" NAME_OF_64),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		expect_error(*state, handle_as(*state, 0, "GET", paths[i], "", 404));
+		expect_error(*state, handle_as(*state, 0, "POST", paths[i], "{}", 404));
+	}
+}
+
+static void expect_allow(struct fixture *fixture, const char *method, const char *path,
+			 const char *allow)
+{
+	struct http_request request = { .method = method, .path = path, .body = "" };
+	struct http_response response = { 0 };
+
+	control_handle(fixture->control, &request, &response);
+	assert_int_equal(response.status, 405);
+	assert_string_equal(response.allow, allow);
+	free(response.body);
+}
+
+static void other_methods_are_refused_and_the_allowed_named(void **state)
+{
+	struct fixture *fixture = *state;
+
+	expect_allow(fixture, "POST", "/v1/services", "GET, HEAD");
+	expect_allow(fixture, "DELETE", "/v1/backends", "GET, HEAD");
+	expect_allow(fixture, "get", "/v1/config", "GET, HEAD");
+	expect_allow(fixture, "PUT", "/v1/stats", "GET, HEAD");
+	expect_allow(fixture, "", "/v1/node", "GET, HEAD");
+	expect_allow(fixture, "GET", "/v1/config/reload", "POST");
+	expect_allow(fixture, "GET", "/v1/backends/web1", "POST");
+	assert_int_equal(fixture->reloaded, 0);
+}
+
+static void only_root_changes_anything(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *drain = "{\"action\":\"drain\"}";
+
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/reload", "", 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/backends/web1", drain, 403));
+	expect_error(fixture,
+		     handle_as(fixture, (uid_t)-1, "POST", "/v1/backends/web1", drain, 403));
+	assert_int_equal(fixture->reloaded, 0);
+	assert_int_equal(fixture->changed, 0);
+}
+
+static void reload_reports_success_and_every_failure(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *good = NULL, *bad = NULL;
+
+	good = handle_as(fixture, 0, "POST", "/v1/config/reload", "", 200);
+	expect_json(good, "{\"reloaded\":true}");
+	fixture->result = -EINVAL;
+	fixture->error = "leat.yaml:3:1: no\nleat.yaml:4:1: no\n";
+	bad = handle_as(fixture, 0, "POST", "/v1/config/reload", "", 400);
+	expect_json(bad, "{\"error\":\"leat.yaml:3:1: no\\nleat.yaml:4:1: no\\n\"}");
+	fixture->result = -EIO;
+	fixture->error = NULL;
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/config/reload", "", 500));
+	assert_int_equal(fixture->reloaded, 3);
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/config/reload", "{}", 400));
+	assert_int_equal(fixture->reloaded, 3);
+}
+
+static void every_action_reaches_the_daemon(void **state)
+{
+	static const struct {
+		const char *body;
+		enum control_verb verb;
+		uint32_t weight;
+	} changes[] = {
+		{ "{\"action\":\"drain\"}", CONTROL_DRAIN, 0 },
+		{ "{\"action\":\"undrain\"}", CONTROL_UNDRAIN, 0 },
+		{ "{\"action\":\"disable\"}", CONTROL_DISABLE, 0 },
+		{ "{\"action\":\"enable\"}", CONTROL_ENABLE, 0 },
+		{ "{\"action\":\"weight\",\"weight\":0}", CONTROL_WEIGHT, 0 },
+		{ " {\"weight\":65535,\"action\":\"weight\"}\n", CONTROL_WEIGHT, 65535 },
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		post_ok(fixture, "/v1/backends/web1", changes[i].body);
+		assert_int_equal(fixture->change.verb, changes[i].verb);
+		assert_int_equal(fixture->change.weight, changes[i].weight);
+		assert_string_equal(fixture->change.backend, "web1");
+		assert_string_equal(fixture->change.service, "");
+	}
+	assert_int_equal(fixture->changed, ARRAY_SIZE(changes));
+}
+
+static void change_answers_with_the_backends_concerned(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *both = NULL, *one = NULL;
+
+	strcpy(fixture->sample.dns1.config.name, "web1");
+	both = handle_as(fixture, 0, "POST", "/v1/backends/web1", "{\"action\":\"drain\"}", 200);
+	assert_int_equal(json_array_size(both), 2);
+	expect_json(json_array_get(both, 0), WEB1);
+	one = handle_as(fixture, 0, "POST", "/v1/backends/web1",
+			"{\"action\":\"drain\",\"service\":\"web\"}", 200);
+	assert_string_equal(fixture->change.service, "web");
+	assert_int_equal(json_array_size(one), 1);
+	expect_json(json_array_get(one, 0), WEB1);
+}
+
+static void failed_change_says_why(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *json = NULL;
+	const char *drain = "{\"action\":\"drain\"}";
+
+	fixture->result = -ENOENT;
+	fixture->error = "no backend is called web9";
+	json = handle_as(fixture, 0, "POST", "/v1/backends/web9", drain, 404);
+	expect_json(json, "{\"error\":\"no backend is called web9\"}");
+	fixture->error = NULL;
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/backends/web9", drain, 404));
+	fixture->result = -EIO;
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/backends/web1", drain, 500));
+}
+
+static void bodies_that_are_not_understood_change_nothing(void **state)
+{
+	static const char *const bodies[] = {
+		"",
+		" ",
+		"null",
+		"1",
+		"\"drain\"",
+		"[]",
+		"{",
+		"{}",
+		"{\"action\":\"drain\"",
+		"{\"action\":\"drain\"} x",
+		"{'action':'drain'}",
+		"{\"action\":null}",
+		"{\"action\":1}",
+		"{\"action\":\"\"}",
+		"{\"action\":\"Drain\"}",
+		"{\"action\":[\"drain\"]}",
+		"{\"action\":\"drain\",\"action\":\"drain\"}",
+		"{\"action\":\"drain\",\"acton\":1}",
+		"{\"action\":\"drain\",\"weight\":1}",
+		"{\"action\":\"weight\"}",
+		"{\"weight\":1}",
+		"{\"action\":\"weight\",\"weight\":-1}",
+		"{\"action\":\"weight\",\"weight\":65536}",
+		"{\"action\":\"weight\",\"weight\":4294967296}",
+		"{\"action\":\"weight\",\"weight\":99999999999999999999}",
+		"{\"action\":\"weight\",\"weight\":1.0}",
+		"{\"action\":\"weight\",\"weight\":\"1\"}",
+		"{\"action\":\"weight\",\"weight\":null}",
+		"{\"action\":\"weight\",\"weight\":true}",
+		"{\"action\":\"drain\",\"service\":\"\"}",
+		"{\"action\":\"drain\",\"service\":null}",
+		"{\"action\":\"drain\",\"service\":[]}",
+		"{\"action\":\"drain\\u0000\"}",
+		"{\"action\":\"drain\",\"service\":\"a\\u0000\"}",
+		"{\"action\":\"dr\xff\x80\"}",
+		("{\"action\":\"drain\",\"service\":\"" NAME_OF_64 "\"}"),
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++)
+		expect_error(fixture,
+			     handle_as(fixture, 0, "POST", "/v1/backends/web1", bodies[i], 400));
+	assert_int_equal(fixture->changed, 0);
+}
+
+static void long_and_deep_bodies_are_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	static char body[HTTP_MAX_BODY];
+
+	memset(body, '[', sizeof(body) - 1);
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/backends/web1", body, 400));
+	body[4096] = '\0';
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/backends/web1", body, 400));
+	memset(body, ' ', sizeof(body) - 1);
+	memcpy(body, "{\"action\":\"drain\"}", 18);
+	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/backends/web1", body, 400));
+	assert_int_equal(fixture->changed, 0);
+	body[4096] = '\0';
+	post_ok(fixture, "/v1/backends/web1", body);
+	assert_int_equal(fixture->changed, 1);
+}
+
+static void socket_lasts_as_long_as_the_api(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stat status;
+
+	assert_int_equal(stat(fixture->sample.socket, &status), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0660);
+	fixture->control = control_free(fixture->control);
+	assert_int_equal(stat(fixture->sample.socket, &status), -1);
+}
+
+static void second_api_on_the_socket_is_refused_and_harms_nothing(void **state)
+{
+	static const struct control_operations operations = { refresh, reload, change };
+	struct fixture *fixture = *state;
+	struct control *second = NULL;
+
+	assert_int_equal(control_new(&second, fixture->event, &fixture->sample.config,
+				     &fixture->sample.node, &operations, fixture),
+			 -EADDRINUSE);
+	assert_null(second);
+	expect_names(fixture, "http://leat/v1/services", "web", 2);
+}
+
+#define with_control(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_control(services_are_shown_with_every_key),
+		with_control(backends_are_shown_with_every_key),
+		with_control(static_next_hop_goes_before_what_the_kernel_says),
+		with_control(numbers_are_finite_and_texts_are_unicode),
+		with_control(stats_list_every_reason_in_order_and_add_up),
+		with_control(node_is_shown_with_every_key),
+		with_control(config_has_the_keys_of_the_file),
+		with_control(config_that_is_shown_is_a_configuration_file),
+		with_control(probes_bytes_are_shown_as_the_file_writes_them),
+		with_control(queries_pick_services_and_backends),
+		with_control(unknown_names_are_not_found),
+		with_control(unknown_paths_are_not_found),
+		with_control(other_methods_are_refused_and_the_allowed_named),
+		with_control(only_root_changes_anything),
+		with_control(reload_reports_success_and_every_failure),
+		with_control(every_action_reaches_the_daemon),
+		with_control(change_answers_with_the_backends_concerned),
+		with_control(failed_change_says_why),
+		with_control(bodies_that_are_not_understood_change_nothing),
+		with_control(long_and_deep_bodies_are_refused),
+		with_control(socket_lasts_as_long_as_the_api),
+		with_control(second_api_on_the_socket_is_refused_and_harms_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
