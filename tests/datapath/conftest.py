@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the datapath's tests share: leat packet run, random numbers with a known seed, a veth."""
+
+import os
+import random
+import secrets
+
+import pytest
+from rehearsal import Rehearsal
+from tunnel import Tunnel
+
+
+def pytest_configure():
+    """Debian keeps ip in sbin."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+
+@pytest.fixture(name="rehearse")
+def make_rehearse(tmp_path):
+    """rehearse(services, packets, **config): one Outcome a packet."""
+    return Rehearsal(tmp_path)
+
+
+@pytest.fixture(name="rng")
+def make_rng():
+    """Prints its seed, which pytest shows with a failure; LEAT_TEST_SEED repeats it."""
+    seed = int(os.environ.get("LEAT_TEST_SEED") or secrets.randbits(32))
+    print(f"LEAT_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(name="tunnel")
+def make_tunnel():
+    """A veth pair whose far end is free for leat-decap."""
+    tunnel = Tunnel()
+    yield tunnel
+    tunnel.close()
