@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""All of it together: a network, servers on its backends, and leatd balancing over them.
+
+    deployment = Deployment(directory, [service("l2")], backends=3)
+    send_requests(deployment.client, 300).assert_no_failure()
+"""
+
+from leatd import LEAT, Leatd
+from load import Stream, send_requests
+from network import SERVICE4, SERVICE6, Network
+from servers import PROBE_PORT, Nginx, UdpEcho
+
+PROBE = {"type": "http", "port": PROBE_PORT, "path": "/healthz", "interval": "250ms",
+         "timeout": "200ms", "rise": 1, "fall": 3}
+# Where a killed process answers at once, three failures are 0.2 to 0.4 s.
+FAST_PROBE = {**PROBE, "interval": "100ms", "timeout": "100ms"}
+
+
+def service(forward="l2", address=SERVICE4, outer=None, weights=None, **keys):
+    """
+    A service over the first len(weights) backends of the network, or all of them. outer: 4 or 6,
+    the family of the backends' addresses; the service's own unless given.
+    """
+    return {"name": "web", "address": address, "port": 80, "protocol": "tcp", "forward": forward,
+            "probe": PROBE, **keys, "_outer": outer, "_weights": weights}
+
+
+class Deployment:
+    def __init__(self, directory, services, backends=3, wait=True, **config):
+        """wait: until every backend is up."""
+        self.directory = directory
+        self.network = Network(backends)
+        self.leatd = None
+        self.is_unwrapping = False
+        try:
+            self._build(services, config)
+            if wait:
+                self.leatd.wait_until_all_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, services, config):
+        self.client, self.edge = self.network.client, self.network.edge
+        self.servers = {host.name: Nginx(host, self.directory) for host in self.network.backends}
+        if any(one["protocol"] == "udp" for one in services):
+            for host in self.network.backends:
+                UdpEcho(host)
+        self.leatd = Leatd(self.edge, self.directory)
+        self._unwrap_where_needed(services)
+        self.configure(services, **config)
+        self.leatd.start()
+
+    def configure(self, services, **config):
+        self.leatd.write_config([self._filled_in(one) for one in services], **config)
+
+    def _filled_in(self, one):
+        """The service with its backends, in the form that leat.yaml has."""
+        outer = one["_outer"] or (6 if ":" in one["address"] else 4)
+        weights = one["_weights"] or [100] * len(self.network.backends)
+        backends = [{"name": host.name, "address": host.ipv6 if outer == 6 else host.ipv4,
+                     "weight": weight}
+                    for host, weight in zip(self.network.backends, weights)]
+        return {**{key: value for key, value in one.items() if key[0] != "_" and value is not None},
+                "backends": backends}
+
+    def _unwrap_where_needed(self, services):
+        self.is_unwrapping = any(one["forward"] == "ipip" for one in services)
+        if self.is_unwrapping:
+            for host in self.network.backends:
+                host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
+
+    def send(self, requests, address=SERVICE4, **options):
+        return send_requests(self.client, requests, address, **options)
+
+    def stream(self, address=SERVICE4, **options):
+        return Stream(self.client, address, **options)
+
+    def curl(self, *arguments, check=True):
+        return self.client.run("curl", "-sS", "-m", "10", *arguments, check=check)
+
+    def close(self):
+        if self.leatd:
+            self.leatd.close()
+        # Behind a dispatcher, a program that goes with its namespace leaves pins.
+        for host in self.network.backends if self.is_unwrapping else ():
+            host.namespace.run(LEAT, "decap", "detach", "eth0", check=False)
+        self.network.close()
