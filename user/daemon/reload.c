@@ -163,7 +163,8 @@ static const struct interface_status *find_interface(const struct node *node, co
 	return NULL;
 }
 
-/* A program that this daemon attached, perhaps a moment ago and ahead of a change, was not reused. */
+/* Only the first time can a program be an earlier daemon's: what is there later, this one attached,
+ * perhaps a moment ago and ahead of a change. */
 static void take_interface(const struct node *node, struct interface_status *now)
 {
 	const struct interface_status *was = find_interface(node, now->name);
@@ -172,7 +173,7 @@ static void take_interface(const struct node *node, struct interface_status *now
 		now->was_reused = was->was_reused;
 		return;
 	}
-	now->was_reused &= !was;
+	now->was_reused &= node->interface_count == 0;
 	log_info("%s: attached in %s mode%s%s", now->name, attach_mode_name(now->mode),
 		 now->has_dispatcher ? ", behind a dispatcher" : "",
 		 now->was_reused ? " (the program was already there)" : "");
