@@ -18,7 +18,6 @@ enum log_level {
 
 /* Lines above this level are not written; LOG_LEVEL_INFO until told otherwise. */
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 /* Takes the lines instead of standard error; NULL puts that back. */
 void log_set_sink(void (*sink)(enum log_level level, const char *line));

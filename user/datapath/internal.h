@@ -17,8 +17,7 @@ struct datapath {
 	bool was_reused;
 	bool has_foreign_layout;
 
-	struct leat_service_entry
-		*services; /* what the map of them holds or will with the next swap */
+	struct leat_service_entry *services; /* in the map, or there with the next swap */
 	size_t service_count;
 
 	struct leat_bpf *object; /* opened for its program, over the same maps; NULL before */
@@ -55,9 +54,8 @@ int service_map_swap(struct datapath *datapath);
 /* Forgets the collected changes and reads what the map holds. */
 int service_map_read(struct datapath *datapath);
 
-/* counters.c: a new owner's start at zero; a lost backend's go to its service's
- * (LEAT_RETIRED_TOTAL: that is lost too) and to the total. 0 or
- * -errno. */
+/* counters.c: a new owner's start at zero; a lost backend's go to its service's (LEAT_RETIRED_TOTAL:
+ * that is lost too) and to the total. 0 or -errno. */
 int counters_begin_service(struct datapath *datapath, uint32_t id);
 int counters_begin_backend(struct datapath *datapath, uint32_t id);
 int counters_retire_backend(struct datapath *datapath, uint32_t service_id, uint32_t id);
