@@ -64,6 +64,22 @@ static __always_inline __u32 leat_hash_spread(__u64 hash)
 	return (__u32)hash;
 }
 
+/* Stands for the flow wherever flows are remembered; ports: as above. Keyed by the node and the service,
+ * and not by the seed: a flow is found again after a change of the seed. */
+static __always_inline __u64 leat_flow_digest(__u64 flow_key, __u32 service,
+					      const struct leat_addr *source, __u32 ports)
+{
+	__u64 digest = leat_flow_hash(flow_key + service * 0x9e3779b97f4a7c15ULL, source, ports);
+
+	return digest == LEAT_DIGEST_NONE || digest == LEAT_DIGEST_CLAIMED ? 1 : digest;
+}
+
+/* The second slot that least connections looks at. */
+static __always_inline __u64 leat_second_hash(__u64 hash)
+{
+	return leat_mix(hash + 0x9e3779b97f4a7c15ULL);
+}
+
 static __always_inline int leat_service_key_equal(const struct leat_service_key *a,
 						  const struct leat_service_key *b)
 {
@@ -72,13 +88,14 @@ static __always_inline int leat_service_key_equal(const struct leat_service_key 
 }
 
 /* Where the search for a service begins, below LEAT_SERVICE_ENTRIES. Fibonacci hashing (Knuth, The Art
- * of Computer Programming 3, 6.4): services are the operator's, so nobody aims at collisions. */
+ * of Computer Programming 3, 6.4): services are the operator's, so nobody aims at collisions. What
+ * differs in both halves of addresses, as subnets and hosts do, must not cancel out; for IPv4, whose
+ * upper half is 0, one multiplication is all. */
 static __always_inline __u32 leat_service_entry_index(const struct leat_service_key *key)
 {
-	__u64 address = key->address.halves[0] ^ key->address.halves[1];
-	__u64 x = address * 0x9e3779b97f4a7c15ULL + key->transport * 0xd1b54a32d192ed03ULL;
+	__u64 x = key->address.halves[0] * 0xd1b54a32d192ed03ULL;
 
-	x ^= x >> 32;
+	x ^= key->address.halves[1] ^ key->transport;
 	return (__u32)((x * 0x9e3779b97f4a7c15ULL) >> (64 - 13));
 }
 

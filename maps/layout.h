@@ -9,10 +9,12 @@
 
 #include <linux/types.h>
 
+#include "maps/events.h"
 #include "maps/limits.h"
 #include "maps/reasons.h"
+#include "maps/ticks.h"
 
-#define LEAT_LAYOUT 1
+#define LEAT_LAYOUT 2
 
 /* An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96. One type for both families. */
 struct leat_addr {
@@ -40,12 +42,31 @@ enum leat_hash_input {
 	LEAT_HASH_SOURCE, /* source address */
 };
 
+/* Who gets a flow that is new. */
+enum leat_scheduler {
+	LEAT_SCHEDULER_HASH,		  /* the backend of its slot */
+	LEAT_SCHEDULER_ROUND_ROBIN,	  /* the next one in the order of the service */
+	LEAT_SCHEDULER_LEAST_CONNECTIONS, /* of two slots' backends the one with fewer flows */
+};
+
+/* How a flow finds its slot. */
+struct leat_lookup {
+	__u64 hash_key; /* leat_service_hash_key(): seed and identity of the service */
+	__u32 size;	/* slots, not lines; 0: there is no such table */
+	__u16 table;	/* index in the maps of tables and of clocks */
+	__u8 hash;	/* enum leat_hash_input */
+	__u8 zero;
+};
+
+/*
+ * former: the table from before a change of hash key, size or hash. While it is there, all slots of
+ * the present one are open, and their previous backends are looked up in it.
+ */
 struct leat_service {
-	__u64 hash_key;	  /* leat_service_hash_key(): seed and identity of the service */
-	__u32 id;	  /* index of its counters */
-	__u32 table;	  /* index in the map of tables */
-	__u32 table_size; /* slots, not lines */
-	__u8 hash;	  /* enum leat_hash_input */
+	struct leat_lookup lookup;
+	struct leat_lookup former;
+	__u32 id;	/* index of its counters, policy, order and cursor */
+	__u8 scheduler; /* enum leat_scheduler */
 	__u8 zero[3];
 };
 
@@ -57,7 +78,6 @@ struct leat_service {
 struct leat_service_entry {
 	struct leat_service_key key; /* protocol 0: empty */
 	struct leat_service value;
-	__u64 zero[2];
 };
 
 /*
@@ -82,20 +102,78 @@ struct leat_slot_line {
 
 #define LEAT_TABLE_LINES(size) (((size) + LEAT_SLOTS_PER_LINE - 1) / LEAT_SLOTS_PER_LINE)
 
-/* A flow that was opened in an open slot, by leat_flow_hash() over addresses and ports. */
-struct leat_flow {
-	__u16 backend;
-	__u16 is_closing; /* sent FIN or RST: seen_s stays */
-	__u32 table;
-	__u32 slot;
-	__u32 seen_s; /* monotonic; written at most once a second */
+/* Of a line of slots, in ticks. An array of them lies beside each table that has open slots. */
+#define LEAT_CLOCK_IMPORTED                                                                        \
+	0x80000000 /* opened for flows that another node had: any backend has them */
+
+struct leat_clock {
+	__u32 opened;	/* when one of its slots was opened last, and that bit; the daemon's */
+	__u32 previous; /* when a packet went to a slot's previous last; the datapath's */
 };
 
-/* Of a table, in nanoseconds of the monotonic clock. */
-struct leat_transition {
-	__u64 changed_ns;  /* when slots were opened last; the daemon's */
-	__u64 previous_ns; /* when a packet went to some slot's previous last; the datapath's */
+enum leat_flow_flag {
+	LEAT_FLOW_CLOSING = 1, /* FIN or RST was seen */
+	LEAT_FLOW_OLD =
+		2, /* older than its slot's change: remembered to be counted, and first to go */
+	LEAT_FLOW_UDP = 4,
 };
+
+/*
+ * A flow, or a client of a service with `sticky`. The digest is leat_flow_digest(): 64 bits under a key
+ * that nobody outside knows stand for the whole 5-tuple. An entry is claimed by compare-and-swap of its
+ * digest, filled, and then given its new one.
+ */
+#define LEAT_DIGEST_NONE    0ULL
+#define LEAT_DIGEST_CLAIMED (~0ULL)
+
+struct leat_flow_state {
+	__u16 backend;
+	__u16 seen; /* ticks; written at most once a tick */
+	__u32 slot : 24, flags : 8;
+};
+
+struct leat_flow {
+	__u64 digest;
+	struct leat_flow_state state;
+};
+
+/* One cache line. A digest may be in either of two buckets, by its lower and by its upper half. */
+#define LEAT_BUCKET_FLOWS 4
+
+struct leat_bucket {
+	struct leat_flow flows[LEAT_BUCKET_FLOWS];
+};
+
+/* Of one service, by its id; in ticks. */
+struct leat_policy {
+	__u16 tcp_idle; /* how long a flow may be silent without being forgotten */
+	__u16 udp_idle;
+	__u32 sticky; /* how long a client stays with a backend; 0: it does not */
+};
+
+enum leat_load_flag {
+	LEAT_LOAD_COUNTED =
+		1, /* draining: its old flows are remembered, so that they can be counted */
+};
+
+/* Of one backend. The daemon corrects `flows` against what is remembered, once a second. */
+struct leat_load {
+	__u32 flows;  /* live ones, of services that count them */
+	__u16 weight; /* 0: takes no new flows */
+	__u16 flags;
+};
+
+/* The order in which a round robin visits backends, in lines; the first one holds only its size. */
+#define LEAT_ORDER_PER_LINE 32
+
+struct leat_order_line {
+	union {
+		__u32 size; /* positions; 0: no backend takes new flows */
+		__u16 backends[LEAT_ORDER_PER_LINE];
+	};
+};
+
+#define LEAT_ORDER_LINES(size) (1 + ((size) + LEAT_ORDER_PER_LINE - 1) / LEAT_ORDER_PER_LINE)
 
 enum leat_forward {
 	LEAT_FORWARD_NONE, /* down, disabled or gone: keeps no flow */
@@ -154,6 +232,7 @@ struct leat_registry_entry {
 	__u64 changed_s;  /* UNIX time of the last change of state */
 	__u8 is_up;	  /* what the counter meant under its daemon's thresholds */
 	char reason[103]; /* of that change, for people; NUL terminated */
+	char name[64];	  /* of the backend, for one that has left the file */
 };
 
 /* One entry: who wrote these maps and for which program. */
@@ -162,6 +241,7 @@ struct leat_node {
 	__u32 zero;
 	__u64 program; /* digest of the program's ELF and options */
 	__u64 started_s;
+	__u64 flow_key; /* of leat_flow_digest(), drawn when the maps were made */
 };
 
 /* What became of one packet; written only by a program loaded with options.trace. */
@@ -174,8 +254,16 @@ struct leat_trace {
 
 /* Set before load; what is off costs nothing, because the verifier deletes it. */
 struct leat_options {
-	__u8 any_port; /* some service has port 0 */
+	__u8 any_port;	/* some service has port 0 */
+	__u8 remembers; /* some service's scheduler remembers every flow */
 	__u8 trace;
+};
+
+/* Of the pinned maps, set before load: a program that replaces another finds the same flows. */
+struct leat_memory {
+	__u64 flow_key;
+	__u32 flow_mask; /* buckets - 1 */
+	__u32 zero;
 };
 
 /* leat-decap: an outer source prefix (LPM) and, as plain keys, inner and outer destinations. */
@@ -192,16 +280,21 @@ struct leat_decap_options {
 
 LEAT_SAME_SIZE(struct leat_addr, 16);
 LEAT_SAME_SIZE(struct leat_service_key, 24);
-LEAT_SAME_SIZE(struct leat_service, 24);
+LEAT_SAME_SIZE(struct leat_lookup, 16);
+LEAT_SAME_SIZE(struct leat_service, 40);
 LEAT_SAME_SIZE(struct leat_service_entry, 64);
 LEAT_SAME_SIZE(struct leat_slot_line, 64);
 LEAT_SAME_SIZE(struct leat_backend, 64);
 LEAT_SAME_SIZE(struct leat_counter, 16);
 LEAT_SAME_SIZE(struct leat_flow, 16);
-LEAT_SAME_SIZE(struct leat_transition, 16);
+LEAT_SAME_SIZE(struct leat_bucket, 64);
+LEAT_SAME_SIZE(struct leat_clock, 8);
+LEAT_SAME_SIZE(struct leat_policy, 8);
+LEAT_SAME_SIZE(struct leat_load, 8);
+LEAT_SAME_SIZE(struct leat_order_line, 64);
 LEAT_SAME_SIZE(struct leat_decap_source, 20);
 LEAT_SAME_SIZE(struct leat_registry_key, 40);
-LEAT_SAME_SIZE(struct leat_registry_entry, 120);
-LEAT_SAME_SIZE(struct leat_node, 24);
+LEAT_SAME_SIZE(struct leat_registry_entry, 184);
+LEAT_SAME_SIZE(struct leat_node, 32);
 
 #endif

@@ -13,12 +13,19 @@
 #define LEAT_MAX_TABLES		  8192 /* a table that changes its size needs a second one for a while */
 #define LEAT_MAX_INTERFACES	  64
 #define LEAT_MAX_EGRESS		  256
-#define LEAT_MAX_FLOWS		  262144 /* remembered, of those opened in slots that are open */
-#define LEAT_MAX_HALF_OPEN	  65536
-#define LEAT_TCP_IDLE_S		  900 /* how long a flow may be silent without being forgotten */
-#define LEAT_SYN_REPEAT_S	  16 /* a SYN on a half-open flow's 5-tuple later than this is a new one */
-#define LEAT_CLOSING_S		  10 /* how long a flow that sent FIN or RST is remembered */
-#define LEAT_UDP_IDLE_S		  60
+#define LEAT_MIN_FLOWS		  16384 /* buckets of the map of flows; each has room for four */
+#define LEAT_DEFAULT_FLOWS	  262144
+#define LEAT_LIMIT_FLOWS	  16777216
+#define LEAT_HALF_OPEN_BUCKETS	  131072 /* half of them for each protocol */
+#define LEAT_CLIENT_BUCKETS	  65536	 /* of services with `sticky` */
+#define LEAT_SYN_REPEAT_MS	  16000 /* a later SYN on a half-open flow's 5-tuple is a new one */
+#define LEAT_HALF_OPEN_MS	  64000 /* how long a flow of one packet is remembered */
+#define LEAT_CLOSING_MS		  60000 /* how long a flow that sent FIN may be silent */
+#define LEAT_DEFAULT_TCP_IDLE_MS  900000
+#define LEAT_DEFAULT_UDP_IDLE_MS  60000
+#define LEAT_MIN_IDLE_MS	  1000
+#define LEAT_MAX_IDLE_MS	  43200000 /* twelve hours: a flow's clock has 16 bits */
+#define LEAT_MAX_ORDER_SIZE	  65536
 #define LEAT_MIN_TABLE_SIZE	  64
 #define LEAT_MAX_TABLE_SIZE	  1048576
 #define LEAT_MAX_WEIGHT		  65535

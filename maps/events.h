@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What happens to the memory of flows, counted by the datapath; one list for it, the CLI, the metrics
+ * and the documentation. Order is part of the layout: append only.
+ *
+ * X(NAME, "label", "what it means")
+ */
+#ifndef LEAT_MAPS_EVENTS_H
+#define LEAT_MAPS_EVENTS_H
+
+#define LEAT_EVENTS(X)                                                                             \
+	X(REMEMBERED, "remembered",                                                                \
+	  "a flow sent its second packet and is remembered from then on")                          \
+	X(EVICTED, "evicted", "a live flow was forgotten to make room for another one")            \
+	X(EVICTED_HALF_OPEN, "evicted_half_open",                                                  \
+	  "a flow of one packet was forgotten to make room for another one")                       \
+	X(EVICTED_CLIENT, "evicted_client", "a client's backend was forgotten to make room")       \
+	X(REFUSED, "refused", "a flow was not remembered: every place was taken or contended for") \
+	X(FALLBACK, "fallback",                                                                    \
+	  "a packet of a flow that should be remembered and is not went where its hash says")
+
+enum leat_event {
+#define X(name, label, text) LEAT_EVENT_##name,
+	LEAT_EVENTS(X)
+#undef X
+		LEAT_EVENT_COUNT,
+};
+
+#endif
