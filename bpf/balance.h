@@ -11,10 +11,24 @@
 #include "bpf/service.h"
 #include "bpf/verdict.h"
 
+static __always_inline int balance_service(struct packet *p, const struct leat_service *service)
+{
+	const struct leat_backend *backend;
+	int r = packet_check_length(p);
+	__u32 id;
+
+	if (r < 0)
+		return r;
+	r = service_pick(service, p, &id, &backend);
+	if (r < 0)
+		return r;
+	r = forward_to(p, backend);
+	return r < 0 ? r : verdict_forwarded(p, id, backend->outer_len, r);
+}
+
 /* From behind the IP header, which was parsed and announced `protocol` (or was refused). */
 static __always_inline int balance_ip(struct packet *p, struct cursor *c, int protocol)
 {
-	const struct leat_backend *backend;
 	const struct leat_service *service;
 	int r;
 
@@ -24,13 +38,7 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 	service = service_find(p);
 	if (!service)
 		return -LEAT_NOT_OURS;
-	r = packet_check_length(p);
-	if (r < 0)
-		return r;
-	r = service_pick(service, p, &backend);
-	if (r < 0)
-		return r;
-	return forward_to(p, backend);
+	return verdict_of_service(p, service, balance_service(p, service));
 }
 
 /* One source for both families, and two copies in the program: where the upper half of an address is a
@@ -38,10 +46,9 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 static __always_inline int balance_packet(struct packet *p)
 {
 	struct cursor c = { .at = packet_data(p), .end = packet_end(p) };
-	int proto;
+	int proto = parse_ethernet(&c);
 
-	p->frame_len = c.end - c.at;
-	proto = parse_ethernet(&c);
+	p->eth = packet_data(p);
 	if (proto == bpf_htons(ETH_P_IP))
 		return balance_ip(p, &c, parse_ipv4(p, &c));
 	if (proto == bpf_htons(ETH_P_IPV6))
@@ -53,7 +60,7 @@ static __always_inline int balance(struct xdp_md *ctx)
 {
 	struct packet p = { .ctx = ctx };
 
-	return verdict(&p, -balance_packet(&p));
+	return verdict(&p, balance_packet(&p));
 }
 
 #endif

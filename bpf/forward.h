@@ -11,24 +11,20 @@
 #include "bpf/packet.h"
 #include "maps/hash.h"
 
-/* Headers are written by words: the compiler would copy arrays of bytes byte by byte. */
-union outer_ipv4 {
-	struct iphdr header;
-	__u32 words[sizeof(struct iphdr) / 4];
+/* A MAC by the two parts that both of an Ethernet header's can be read and written by. */
+struct mac_parts {
+	__u16 first;
+	__u32 rest;
 };
 
-union outer_ipv6 {
-	struct ipv6hdr header;
-	__u32 words[sizeof(struct ipv6hdr) / 4];
-};
-
-/* The MAC that the packet came to, as the upper 48 of 64 bits in the order of the bytes. */
-static __always_inline __u64 own_mac(const struct ethhdr *eth)
+/* What goes out has the MAC that the packet came to as its source, unless another interface has it. */
+static __always_inline struct mac_parts source_mac(const struct packet *p,
+						   const struct leat_backend *backend)
 {
-	const __u32 *first = (const void *)eth->h_dest;
-	const __u16 *last = (const void *)&eth->h_dest[4];
+	const void *mac = backend->ifindex ? (const void *)backend->src_mac : p->eth->h_dest;
+	struct mac_parts parts = { *(const __u16 *)mac, *(const __u32 *)(mac + 2) };
 
-	return (__u64)*first << 16 | (__u64)*last << 48;
+	return parts;
 }
 
 static __always_inline void set_proto(struct ethhdr *eth, __be16 proto)
@@ -39,76 +35,62 @@ static __always_inline void set_proto(struct ethhdr *eth, __be16 proto)
 }
 
 static __always_inline void set_macs(struct ethhdr *eth, const struct leat_backend *backend,
-				     __u64 own)
+				     struct mac_parts source)
 {
-	__u32 *to = (void *)eth, middle = backend->mac_words[1], last = backend->mac_words[2];
+	void *to = eth;
 
-	if (!backend->ifindex) {
-		middle = (middle & 0xffff) | (__u32)own;
-		last = own >> 32;
-	}
-	to[0] = backend->mac_words[0];
-	to[1] = middle;
-	to[2] = last;
+	*(__u32 *)to = backend->mac_words[0];
+	*(__u16 *)(to + 4) = backend->mac_words[1];
+	*(__u16 *)(to + 6) = source.first;
+	*(__u32 *)(to + 8) = source.rest;
 }
 
-/* RFC 1071. The sum covers an IPv4 header, so two folds are enough. */
-static __always_inline __u16 checksum_finish(__u32 sum)
+/* RFC 1071: 34 bits take three folds, and the last carry needs no mask. */
+static __always_inline __u16 checksum_finish(__u64 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
+	return ~(sum + (sum >> 16));
 }
 
+/* Headers are written by words, as far as they are constant: the compiler would copy bytes. Which word
+ * of 32 bits a 16-bit one belongs to does not matter to a checksum. */
 static __always_inline void write_outer_ipv4(__u32 *to, const struct packet *p,
 					     const struct leat_backend *backend, __be32 source_bits)
 {
-	__be16 len = bpf_htons(p->ip_len + sizeof(struct iphdr));
-	union outer_ipv4 outer;
-	__u32 sum;
+	__be32 tos_and_len = bpf_htonl((__u32)p->tos << 16 | (p->ip_len + sizeof(struct iphdr)));
+	const __u32 *from = backend->outer_words;
+	const __u16 *ttl_and_check = (const void *)&from[2];
 
-#pragma unroll
-	for (__u32 i = 0; i < sizeof(outer) / 4; i++)
-		outer.words[i] = backend->outer_words[i];
-	/* TOS is the second byte of its word, whichever end the machine reads first. */
-	sum = outer.header.check + bpf_htons(p->tos) + len;
-	sum += (source_bits & 0xffff) + (source_bits >> 16);
-	outer.header.tos = p->tos;
-	outer.header.tot_len = len;
-	outer.header.saddr |= source_bits;
-	outer.header.check = checksum_finish(sum);
-#pragma unroll
-	for (__u32 i = 0; i < sizeof(outer) / 4; i++)
-		to[i] = outer.words[i];
+	to[0] = from[0] | tos_and_len;
+	to[1] = from[1];
+	((__u16 *)to)[4] = ttl_and_check[0];
+	((__u16 *)to)[5] = checksum_finish((__u64)ttl_and_check[1] + tos_and_len + source_bits);
+	to[3] = from[3] | source_bits;
+	to[4] = from[4];
 }
 
 static __always_inline void write_outer_ipv6(__u32 *to, const struct packet *p,
 					     const struct leat_backend *backend, __be32 source_bits)
 {
 	__u32 label = leat_hash_spread(p->hash) >> 12;
-	union outer_ipv6 outer;
+	const __u32 *from = backend->outer_words;
 
+	to[0] = bpf_htonl(6U << 28 | (__u32)p->tos << 20 | label);
+	to[1] = from[1] | bpf_htonl(p->ip_len << 16);
 #pragma unroll
-	for (__u32 i = 0; i < sizeof(outer) / 4; i++)
-		outer.words[i] = backend->outer_words[i];
-	outer.words[0] = bpf_htonl(6U << 28 | (__u32)p->tos << 20 | label);
-	outer.header.payload_len = bpf_htons(p->ip_len);
-	outer.header.saddr.s6_addr32[3] |= source_bits;
-#pragma unroll
-	for (__u32 i = 0; i < sizeof(outer) / 4; i++)
-		to[i] = outer.words[i];
+	for (__u32 i = 2; i < sizeof(struct ipv6hdr) / 4; i++)
+		to[i] = from[i];
+	to[5] = from[5] | source_bits;
 }
 
 static __always_inline int forward_ipip(struct packet *p, const struct leat_backend *backend)
 {
 	__be32 source_bits = leat_hash_spread(p->hash) & backend->source_mask;
-	struct ethhdr *eth = packet_data(p);
+	struct mac_parts source = source_mac(p, backend);
+	struct ethhdr *eth;
 	void *outer;
-	__u64 own;
 
-	if ((void *)(eth + 1) > packet_end(p))
-		return -LEAT_INTERNAL;
-	own = own_mac(eth);
 	if (bpf_xdp_adjust_head(p->ctx, -(int)backend->outer_len))
 		return -LEAT_NO_ROOM;
 
@@ -125,29 +107,28 @@ static __always_inline int forward_ipip(struct packet *p, const struct leat_back
 		write_outer_ipv6(outer, p, backend, source_bits);
 		set_proto(eth, bpf_htons(ETH_P_IPV6));
 	}
-	set_macs(eth, backend, own);
+	set_macs(eth, backend, source);
 	return 0;
 }
 
 static __always_inline int forward_l2(struct packet *p, const struct leat_backend *backend)
 {
-	struct ethhdr *eth = packet_data(p);
-
-	if ((void *)(eth + 1) > packet_end(p))
-		return -LEAT_INTERNAL;
-	set_macs(eth, backend, own_mac(eth));
+	set_macs(p->eth, backend, source_mac(p, backend));
 	return 0;
 }
 
 static __always_inline int forward_transmit(struct packet *p, const struct leat_backend *backend)
 {
-	p->action = XDP_TX;
-	if (backend->ifindex && backend->ifindex != p->ctx->ingress_ifindex)
-		p->action = bpf_redirect_map(&egress, backend->ifindex, 0);
-	return p->action == XDP_ABORTED ? -LEAT_INTERNAL : 0;
+	if (!backend->ifindex || backend->ifindex == p->ctx->ingress_ifindex)
+		return XDP_TX;
+	if (bpf_redirect_map(&egress, backend->ifindex, 0) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	/* It is counted as it came. */
+	bpf_xdp_adjust_head(p->ctx, backend->outer_len);
+	return -LEAT_INTERNAL;
 }
 
-/* 0, or a negative reason; then the packet may be half changed and must be dropped. */
+/* An action, or a negative reason; then the packet may be half changed and must be dropped. */
 static __always_inline int forward_to(struct packet *p, const struct leat_backend *backend)
 {
 	int r;

@@ -85,28 +85,102 @@ struct {
 	__type(value, struct leat_counter);
 } reason_count SEC(".maps");
 
-/* Flows opened in open slots: shared by all CPUs, because a flow's packets may move between them. */
+/*
+ * The memory of flows: buckets of one cache line in arrays, shared by all CPUs, because a flow's packets
+ * may move between them. An LRU hash takes seven times the memory, and four times as long for a
+ * million flows. Memory-mapped: the daemon counts and forgets without a system call a flow. How many
+ * buckets `flows` has is configured.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, LEAT_MAX_FLOWS);
-	__type(key, __u64);
-	__type(value, struct leat_flow);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_DEFAULT_FLOWS);
+	__type(key, __u32);
+	__type(value, struct leat_bucket);
 } flows SEC(".maps");
 
-/* Those of which only the SYN was seen: a flood of SYNs pushes out nothing but its like. */
+/* Those of which only one packet was seen: a flood of SYNs pushes out nothing but its like. TCP has the
+ * first half of it, UDP the second one. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, LEAT_MAX_HALF_OPEN);
-	__type(key, __u64);
-	__type(value, struct leat_flow);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_HALF_OPEN_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct leat_bucket);
 } half_open SEC(".maps");
+
+/* Where the clients of services with `sticky` went last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_CLIENT_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct leat_bucket);
+} clients SEC(".maps");
+
+/* The clocks of one table's lines; memory-mapped, so that the daemon can start one line's clock while
+ * the datapath writes its neighbour's. */
+struct leat_clocks {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct leat_clock));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEAT_MAX_TABLES);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct leat_clocks);
+} clocks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LEAT_MAX_TABLES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_MAX_SERVICES);
 	__type(key, __u32);
-	__type(value, struct leat_transition);
-} transitions SEC(".maps");
+	__type(value, struct leat_policy);
+} policies SEC(".maps");
+
+/* Memory-mapped: the daemon corrects counts that the datapath goes on changing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LEAT_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct leat_load);
+} loads SEC(".maps");
+
+struct leat_order {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct leat_order_line));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEAT_MAX_SERVICES);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct leat_order);
+} orders SEC(".maps");
+
+/* Each CPU's place in the orders: no line is shared. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} cursors SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_EVENT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} event_count SEC(".maps");
 
 /* What backends that are gone had counted, by their service's id; the daemon's alone. */
 struct {
@@ -133,6 +207,7 @@ struct {
 } node SEC(".maps");
 
 const volatile struct leat_options options;
+const volatile struct leat_memory memory;
 
 /* Only a program with options.trace writes it. */
 struct leat_trace trace;

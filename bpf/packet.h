@@ -25,7 +25,7 @@
 
 struct packet {
 	struct xdp_md *ctx;
-	__u32 frame_len; /* as it came in */
+	struct ethhdr *eth; /* until room is made in front of it */
 
 	struct leat_service_key service_key; /* destination address and port, protocol */
 	struct leat_addr source;
@@ -37,11 +37,7 @@ struct packet {
 	__u8 tcp_flags;
 
 	__u64 hash;
-	__u32 service_id; /* valid when has_service */
-	__u32 backend_id; /* 0: none was picked */
 	__u32 slot;
-	__u8 has_service;
-	int action; /* what forwarding returned: XDP_TX or XDP_REDIRECT */
 };
 
 struct cursor {
@@ -57,6 +53,11 @@ static __always_inline void *packet_data(const struct packet *p)
 static __always_inline void *packet_end(const struct packet *p)
 {
 	return (void *)(long)p->ctx->data_end;
+}
+
+static __always_inline __u64 packet_size(const struct packet *p)
+{
+	return packet_end(p) - packet_data(p);
 }
 
 static __always_inline struct leat_addr addr_from_ipv4(__be32 ipv4)

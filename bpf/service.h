@@ -5,29 +5,50 @@
 #ifndef LEAT_BPF_SERVICE_H
 #define LEAT_BPF_SERVICE_H
 
+#include "bpf/flow.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
-#include "bpf/transition.h"
 #include "maps/hash.h"
 
-static __always_inline const struct leat_service *service_lookup(const struct leat_service_key *key)
+static __always_inline const struct leat_service_entry *service_entry(void *table, __u32 index)
 {
-	__u32 index = leat_service_entry_index(key), zero = 0;
-	const struct leat_service_entry *entry;
-	void *table = bpf_map_lookup_elem(&services, &zero);
+	index %= LEAT_SERVICE_ENTRIES;
+	return bpf_map_lookup_elem(table, &index);
+}
 
-	if (!table)
-		return NULL;
-	for (__u32 probe = 0; probe < LEAT_SERVICE_PROBES; probe++) {
-		__u32 at = (index + probe) % LEAT_SERVICE_ENTRIES;
+/* The entries after the first one: a function of its own, so that the first one's way is short. */
+static __noinline const struct leat_service *
+service_search(void *table, const struct leat_service_key *key, __u32 index)
+{
+	for (__u32 probe = 1; probe < LEAT_SERVICE_PROBES; probe++) {
+		const struct leat_service_entry *entry = service_entry(table, index + probe);
 
-		entry = bpf_map_lookup_elem(table, &at);
 		if (!entry || !entry->key.protocol)
 			return NULL;
 		if (leat_service_key_equal(&entry->key, key))
 			return &entry->value;
 	}
 	return NULL;
+}
+
+static __always_inline const struct leat_service *service_lookup(const struct leat_service_key *key)
+{
+	__u32 index = leat_service_entry_index(key), zero = 0;
+	const struct leat_service_entry *entry;
+	void *table = bpf_map_lookup_elem(&services, &zero);
+	struct leat_service_key copy;
+
+	if (!table)
+		return NULL;
+	entry = service_entry(table, index);
+	if (!entry)
+		return NULL;
+	if (leat_service_key_equal(&entry->key, key))
+		return &entry->value;
+	if (!entry->key.protocol)
+		return NULL;
+	copy = *key;
+	return service_search(table, &copy, index);
 }
 
 static __always_inline const struct leat_service *service_find(struct packet *p)
@@ -38,60 +59,61 @@ static __always_inline const struct leat_service *service_find(struct packet *p)
 		p->service_key.port = 0;
 		service = service_lookup(&p->service_key);
 	}
-	if (service) {
-		p->service_id = service->id;
-		p->has_service = 1;
-	}
+	/* Here and below: what is traced at once need not be kept for the end. */
+	if (options.trace && service)
+		trace.service = service->id + 1;
 	return service;
-}
-
-static __always_inline __u64 service_hash(const struct leat_service *service,
-					  const struct packet *p)
-{
-	__u32 ports = service->hash == LEAT_HASH_FLOW ? p->ports : 0;
-
-	return leat_flow_hash(service->hash_key, &p->source, ports);
 }
 
 static __always_inline const struct leat_slot *service_slot(const struct leat_service *service,
 							    struct packet *p)
 {
-	const struct leat_slot_line *line;
-	__u32 index;
-	void *table;
+	const struct leat_lookup *lookup = &service->lookup;
+	__u32 ports = lookup->hash == LEAT_HASH_FLOW ? p->ports : 0;
 
-	p->hash = service_hash(service, p);
-	p->slot = leat_hash_slot(p->hash, service->table_size);
-	index = service->table;
-	table = bpf_map_lookup_elem(&tables, &index);
-	if (!table)
-		return NULL;
-	index = p->slot / LEAT_SLOTS_PER_LINE;
-	line = bpf_map_lookup_elem(table, &index);
-	if (!line)
-		return NULL;
-	return &line->slots[p->slot % LEAT_SLOTS_PER_LINE];
+	p->hash = leat_flow_hash(lookup->hash_key, &p->source, ports);
+	p->slot = leat_hash_slot(p->hash, lookup->size);
+	if (options.trace)
+		trace.slot = p->slot;
+	return lookup_slot(lookup, p->slot);
 }
 
-/* A flow is known by its ports too, even where its slot is not. */
-static __always_inline __u32 service_pick_open(const struct leat_service *service,
+static __always_inline int slot_suffices(const struct leat_service *service,
+					 const struct leat_slot *slot)
+{
+	if (options.remembers && service->scheduler != LEAT_SCHEDULER_HASH)
+		return 0;
+	return !(slot->previous & LEAT_SLOT_OPEN);
+}
+
+static __always_inline __u32 service_pick_flow(const struct leat_service *service,
 					       const struct leat_slot *slot, const struct packet *p)
 {
-	__u64 flow = p->hash;
+	struct flow_query q = {
+		.lookup = service->lookup,
+		.former = service->former,
+		.service = service->id,
+		.scheduler = service->scheduler,
+		.source = p->source,
+		.hash = p->hash,
+		.ports = p->ports,
+		.slot = p->slot,
+		.current = slot->current,
+		.previous = slot->previous & LEAT_SLOT_BACKEND,
+		.is_open = !!(slot->previous & LEAT_SLOT_OPEN),
+		.protocol = p->service_key.protocol,
+		.tcp_flags = p->tcp_flags,
+	};
 
-	if (service->hash != LEAT_HASH_FLOW)
-		flow = leat_flow_hash(service->hash_key, &p->source, p->ports);
-	return transition_pick(flow, service->table, p->slot,
-			       (__u32)slot->previous << 16 | slot->current,
-			       (__u32)p->service_key.protocol << 8 | p->tcp_flags);
+	return flow_pick(&q);
 }
 
 /*
- * 0 with *ret_backend, or a negative reason. The key is a variable of its own: a helper that got a
- * pointer into the packet would force all of it out of registers.
+ * 0 with *ret_id and *ret_backend, or a negative reason. The key is a variable of its own: a helper
+ * that got a pointer into the packet would force all of it out of registers.
  */
 static __always_inline int service_pick(const struct leat_service *service, struct packet *p,
-					const struct leat_backend **ret_backend)
+					__u32 *ret_id, const struct leat_backend **ret_backend)
 {
 	const struct leat_slot *slot = service_slot(service, p);
 	const struct leat_backend *backend;
@@ -99,15 +121,15 @@ static __always_inline int service_pick(const struct leat_service *service, stru
 
 	if (!slot)
 		return -LEAT_INTERNAL;
-	id = slot->current;
-	if (slot->previous & LEAT_SLOT_OPEN)
-		id = service_pick_open(service, slot, p);
+	id = slot_suffices(service, slot) ? slot->current : service_pick_flow(service, slot, p);
 	if (!id)
 		return -LEAT_NO_BACKEND;
-	p->backend_id = id;
+	if (options.trace)
+		trace.backend = id;
 	backend = bpf_map_lookup_elem(&backends, &id);
 	if (!backend)
 		return -LEAT_INTERNAL;
+	*ret_id = id;
 	*ret_backend = backend;
 	return 0;
 }

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which backend a packet belongs to when its slot alone does not say: the slot is open, or the
+ * service's scheduler remembers every flow. In open slots, old flows are recognised by not being
+ * remembered; only flows that were opened while the slot was open are. Nothing here runs for a closed
+ * slot of a service with `scheduler: hash`.
+ */
+#ifndef LEAT_BPF_FLOW_H
+#define LEAT_BPF_FLOW_H
+
+#include "bpf/schedule.h"
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+static __always_inline struct leat_flow_state flow_state(const struct flow_query *q, __u32 backend,
+							 __u32 flags)
+{
+	struct leat_flow_state state = {
+		.backend = backend,
+		.seen = q->now,
+		.slot = q->slot,
+		.flags = flags | (q->protocol == IPPROTO_UDP ? LEAT_FLOW_UDP : 0),
+	};
+
+	return state;
+}
+
+/* A backend that is down, disabled or gone keeps no flow: its entry has no forwarding. */
+static __always_inline int serves(__u32 id)
+{
+	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	return backend && backend->forward != LEAT_FORWARD_NONE;
+}
+
+static __always_inline enum flow_table half_open_of(const struct flow_query *q)
+{
+	return q->protocol == IPPROTO_UDP ? HALF_OPEN_UDP : HALF_OPEN_TCP;
+}
+
+static __always_inline int counts_flows(const struct flow_query *q)
+{
+	return options.remembers && q->scheduler == LEAT_SCHEDULER_LEAST_CONNECTIONS;
+}
+
+static __always_inline struct leat_clock *line_clock(const struct flow_query *q)
+{
+	__u32 index = q->lookup.table;
+	void *lines = bpf_map_lookup_elem(&clocks, &index);
+
+	index = q->slot / LEAT_SLOTS_PER_LINE;
+	return lines ? bpf_map_lookup_elem(lines, &index) : NULL;
+}
+
+static __always_inline void note_previous(const struct flow_query *q)
+{
+	struct leat_clock *clock = line_clock(q);
+
+	if (clock && clock->previous != q->now)
+		clock->previous = q->now;
+}
+
+/* A flow that goes on is stamped with the slot that it is in now: its table may have changed. */
+static __always_inline void flow_touch(const struct flow_query *q, struct leat_flow *flow)
+{
+	struct leat_flow_state state = flow->state;
+	__u32 flags = state.flags;
+
+	if (q->protocol == IPPROTO_TCP && (q->tcp_flags & (TCP_FIN | TCP_RST)))
+		flags |= LEAT_FLOW_CLOSING;
+	if (state.seen == (__u16)q->now && state.flags == flags)
+		return;
+	if (counts_flows(q) && flags != state.flags)
+		load_add(state.backend, -1);
+	if (flags & LEAT_FLOW_OLD)
+		note_previous(q);
+	flow->state = flow_state(q, state.backend, flags);
+}
+
+/* Takes it out of what least connections goes by, if it is in there. */
+static __always_inline void flow_drop(const struct flow_query *q, struct leat_flow *flow)
+{
+	if (counts_flows(q) && !(flow->state.flags & LEAT_FLOW_CLOSING))
+		load_add(flow->state.backend, -1);
+	flow_forget(flow, q->digest);
+}
+
+static __always_inline __u32 pick_remembered(const struct flow_query *q)
+{
+	struct leat_flow *flow = flow_find(FLOWS, q->digest);
+	__u32 backend;
+
+	if (!flow)
+		return 0;
+	backend = flow->state.backend;
+	if (!serves(backend)) {
+		flow_drop(q, flow);
+		return 0;
+	}
+	flow_touch(q, flow);
+	return backend;
+}
+
+/* The second packet: from now on only time makes the flow forgotten. */
+static __always_inline __u32 promote(const struct flow_query *q)
+{
+	struct leat_flow *half = flow_find(half_open_of(q), q->digest);
+	__u32 backend;
+
+	if (!half)
+		return 0;
+	backend = half->state.backend;
+	if (!serves(backend)) {
+		flow_forget(half, q->digest);
+		return 0;
+	}
+	if (!flow_insert(FLOWS, q->digest, flow_state(q, backend, 0), 0xffff))
+		return backend;
+	flow_forget(half, q->digest);
+	count_event(LEAT_EVENT_REMEMBERED);
+	if (counts_flows(q))
+		load_add(backend, 1);
+	return backend;
+}
+
+static __always_inline void remember_half_open(const struct flow_query *q, __u32 backend)
+{
+	flow_insert(half_open_of(q), q->digest, flow_state(q, backend, 0),
+		    LEAT_TICKS(LEAT_HALF_OPEN_MS));
+}
+
+/* A SYN that repeats one stays where that went; any other opens a new flow, whatever was remembered. */
+static __always_inline __u32 open_tcp_flow(const struct flow_query *q)
+{
+	struct leat_flow *half = flow_find(half_open_of(q), q->digest), *flow;
+	__u32 backend;
+
+	if (half && flow_age(half->state, q->now) <= LEAT_TICKS(LEAT_SYN_REPEAT_MS) &&
+	    serves(half->state.backend)) {
+		half->state.seen = q->now;
+		return half->state.backend;
+	}
+	backend = schedule(q);
+	if (half)
+		half->state = flow_state(q, backend, 0);
+	else if (backend)
+		remember_half_open(q, backend);
+	flow = flow_find(FLOWS, q->digest);
+	if (flow)
+		flow_drop(q, flow);
+	return backend;
+}
+
+/* While there is a former table, what it says goes. Its own slots may be open, too. */
+static __always_inline __u32 find_previous(const struct flow_query *q)
+{
+	const struct leat_lookup *former = &q->former;
+	__u32 ports = former->hash == LEAT_HASH_FLOW ? q->ports : 0;
+	const struct leat_slot *slot;
+	__u64 hash;
+
+	if (!former->size)
+		return q->previous;
+	hash = leat_flow_hash(former->hash_key, &q->source, ports);
+	slot = lookup_slot(former, leat_hash_slot(hash, former->size));
+	return slot ? slot->previous & LEAT_SLOT_BACKEND : 0;
+}
+
+static __always_inline int remembers_old_flows(const struct flow_query *q, __u32 previous)
+{
+	const struct leat_load *load;
+
+	if (options.remembers && q->scheduler != LEAT_SCHEDULER_HASH)
+		return 1;
+	load = previous == q->current ? NULL : backend_load(previous);
+	return load && (load->flags & LEAT_LOAD_COUNTED);
+}
+
+/* The old flows of a backend that drains are remembered, to be counted; and those of a scheduler that
+ * remembers all, so that it does once the slot is closed. */
+static __always_inline void note_old_flow(const struct flow_query *q, __u32 previous)
+{
+	if (!remembers_old_flows(q, previous) || (q->tcp_flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (flow_insert(FLOWS, q->digest, flow_state(q, previous, LEAT_FLOW_OLD), 0xffff) &&
+	    counts_flows(q))
+		load_add(previous, 1);
+}
+
+/* Where both are the same, closing the slot would move nobody. */
+static __always_inline __u32 pick_previous(const struct flow_query *q)
+{
+	__u32 previous = find_previous(q);
+
+	if (!previous || !serves(previous))
+		return q->current;
+	if (previous != q->current)
+		note_previous(q);
+	if (q->protocol == IPPROTO_TCP)
+		note_old_flow(q, previous);
+	return previous;
+}
+
+static __always_inline __u32 pick_tcp(const struct flow_query *q)
+{
+	__u32 backend;
+
+	if ((q->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return open_tcp_flow(q);
+	backend = pick_remembered(q);
+	if (!backend)
+		backend = promote(q);
+	if (backend)
+		return backend;
+	if (options.remembers && q->scheduler != LEAT_SCHEDULER_HASH)
+		count_event(LEAT_EVENT_FALLBACK);
+	return q->is_open ? pick_previous(q) : q->current;
+}
+
+/* The coarse clock may be some milliseconds behind the daemon's, so nothing is subtracted. */
+static __always_inline int may_be_old(const struct flow_query *q)
+{
+	const struct leat_clock *clock = q->is_open ? line_clock(q) : NULL;
+	__u32 opened = clock ? clock->opened & ~LEAT_CLOCK_IMPORTED : 0;
+
+	return clock && q->now <= opened + q->policy.udp_idle;
+}
+
+/* UDP says nothing of a flow's age: what is unknown counts as old until old flows have gone silent. */
+static __always_inline __u32 pick_udp(const struct flow_query *q)
+{
+	__u32 backend = pick_remembered(q);
+
+	if (!backend)
+		backend = promote(q);
+	if (backend)
+		return backend;
+	backend = may_be_old(q) ? pick_previous(q) : schedule(q);
+	if (backend)
+		remember_half_open(q, backend);
+	return backend;
+}
+
+/*
+ * A backend's id, or 0. A global function: the verifier goes through it once, and not once for each way
+ * that leads here, and the fast path stays short and in registers.
+ */
+__noinline __u32 flow_pick(struct flow_query *q)
+{
+	const struct leat_policy *policy;
+	__u32 service;
+
+	if (!q)
+		return 0;
+	service = q->service;
+	policy = bpf_map_lookup_elem(&policies, &service);
+	if (!policy)
+		return 0;
+	q->policy = *policy;
+	q->now = bpf_ktime_get_coarse_ns() >> LEAT_TICK_SHIFT;
+	q->digest = leat_flow_digest(memory.flow_key, service, &q->source, q->ports);
+	return q->protocol == IPPROTO_TCP ? pick_tcp(q) : pick_udp(q);
+}
+
+#endif
