@@ -11,8 +11,8 @@
 /* Of one connection, for the request's line and headers and for the reply's headers; bodies are
  * beside it. */
 #define HTTP_CONNECTION_MEMORY 16384
-/* A body that is too long is read up to here, so that the 413 reaches a client that writes all before
- * it reads; whoever sends still more is cut off. */
+/* So much more than is allowed is read of a body, so that the 413 reaches a client that writes all
+ * before it reads; whoever sends still more is cut off. */
 #define HTTP_MAX_DISCARD       (1024 * 1024)
 /* Of all replies that clients have not taken yet; one reply is let through whatever its size. */
 #define HTTP_MAX_UNSENT	       (256 * 1024 * 1024)
@@ -22,6 +22,7 @@ struct http_server {
 	sd_event_source *sockets;
 	sd_event_source *timeout;
 	http_handler handler;
+	http_body_limit body_limit; /* NULL: HTTP_MAX_BODY for all */
 	void *user;
 	bool is_unix;
 	size_t unsent; /* bytes of replies in the exchanges under way */
@@ -31,7 +32,9 @@ struct http_server {
 struct exchange {
 	bool is_started;
 	bool has_nul; /* %00 in the address: decoded, it would end early */
-	char *body;   /* HTTP_MAX_BODY + 1 bytes at most */
+	size_t max_body;
+	char *body;
+	size_t capacity; /* of the body: max_body + 1 bytes at most */
 	size_t received;
 	size_t reply_len;
 };
@@ -56,24 +59,36 @@ static void *exchange_new(void *user, const char *uri, struct MHD_Connection *co
 	return exchange;
 }
 
-/* Only as much memory as was received: a length that is merely announced costs nothing. */
+/* At most twice as much memory as was received: a length that is merely announced costs nothing. */
+static int exchange_reserve(struct exchange *exchange, size_t size)
+{
+	size_t capacity = MIN(MAX(size, 2 * exchange->capacity), exchange->max_body + 1);
+	char *body;
+
+	if (size <= exchange->capacity)
+		return 0;
+	body = realloc(exchange->body, capacity);
+	if (!body)
+		return -ENOMEM;
+	exchange->body = body;
+	exchange->capacity = capacity;
+	return 0;
+}
+
 static int exchange_append(struct exchange *exchange, const char *data, size_t size)
 {
 	size_t old = exchange->received;
-	char *body;
 
 	exchange->received += size;
-	if (exchange->received > HTTP_MAX_DISCARD)
+	if (exchange->received > exchange->max_body + HTTP_MAX_DISCARD)
 		return -EMSGSIZE;
-	if (exchange->received > HTTP_MAX_BODY)
+	if (exchange->received > exchange->max_body)
 		return 0;
 
-	body = realloc(exchange->body, exchange->received + 1);
-	if (!body)
+	if (exchange_reserve(exchange, exchange->received + 1) < 0)
 		return -ENOMEM;
-	memcpy(body + old, data, size);
-	body[exchange->received] = '\0';
-	exchange->body = body;
+	memcpy(exchange->body + old, data, size);
+	exchange->body[exchange->received] = '\0';
 	return 0;
 }
 
@@ -126,13 +141,12 @@ static uid_t connection_peer_uid(struct MHD_Connection *connection)
 }
 
 /* A HEAD is handled as the GET that it asks about; libmicrohttpd leaves the body out. */
-static struct http_response exchange_handle(struct http_server *server,
+static struct http_request exchange_request(const struct http_server *server,
 					    const struct exchange *exchange,
 					    struct MHD_Connection *connection, const char *path,
 					    const char *method)
 {
-	struct http_response response = { .status = MHD_HTTP_INTERNAL_SERVER_ERROR };
-	struct http_request request = {
+	return (struct http_request){
 		.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
 		.path = path,
 		.body = exchange->body ? exchange->body : "",
@@ -140,15 +154,30 @@ static struct http_response exchange_handle(struct http_server *server,
 		.peer_uid = server->is_unix ? connection_peer_uid(connection) : (uid_t)-1,
 		.query_context = connection,
 	};
+}
+
+static struct http_response exchange_handle(struct http_server *server,
+					    const struct exchange *exchange,
+					    const struct http_request *request)
+{
+	struct http_response response = { .status = MHD_HTTP_INTERNAL_SERVER_ERROR };
 
 	if (exchange->has_nul)
 		return response_error(MHD_HTTP_BAD_REQUEST, "the address holds a NUL\n");
-	if (exchange->received > HTTP_MAX_BODY)
+	if (exchange->received > exchange->max_body)
 		return response_error(MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
 	if (server->unsent > HTTP_MAX_UNSENT)
 		return response_error(MHD_HTTP_SERVICE_UNAVAILABLE, "too many unread replies\n");
-	server->handler(server->user, &request, &response);
+	server->handler(server->user, request, &response);
 	return response;
+}
+
+static void exchange_start(const struct http_server *server, struct exchange *exchange,
+			   const struct http_request *request)
+{
+	exchange->is_started = true;
+	exchange->max_body = server->body_limit ? server->body_limit(server->user, request)
+						: HTTP_MAX_BODY;
 }
 
 /* libmicrohttpd's call at the end of a request's headers, for every piece of its body, and at its
@@ -160,12 +189,14 @@ static enum MHD_Result exchange_advance(void *user, struct MHD_Connection *conne
 	struct http_server *server = user;
 	struct exchange *exchange = *context;
 	struct http_response response;
+	struct http_request request;
 
 	(void)version;
 	if (!exchange)
 		return MHD_NO;
+	request = exchange_request(server, exchange, connection, path, method);
 	if (!exchange->is_started) {
-		exchange->is_started = true;
+		exchange_start(server, exchange, &request);
 		return MHD_YES;
 	}
 	if (*size > 0) {
@@ -174,7 +205,7 @@ static enum MHD_Result exchange_advance(void *user, struct MHD_Connection *conne
 		*size = 0;
 		return MHD_YES;
 	}
-	response = exchange_handle(server, exchange, connection, path, method);
+	response = exchange_handle(server, exchange, &request);
 	return exchange_reply(server, exchange, connection, &response);
 }
 
@@ -304,6 +335,11 @@ struct http_server *http_server_free(struct http_server *server)
 		MHD_stop_daemon(server->daemon);
 	free(server);
 	return NULL;
+}
+
+void http_server_limit_bodies(struct http_server *server, http_body_limit limit)
+{
+	server->body_limit = limit;
 }
 
 const char *http_request_query(const struct http_request *request, const char *name)

@@ -13,7 +13,7 @@
 
 #include "base/macros.h"
 
-#define HTTP_MAX_BODY	     65536 /* a longer request is refused with 413 */
+#define HTTP_MAX_BODY	     65536 /* a longer one is refused with 413, unless its owner allows it */
 #define HTTP_MAX_CONNECTIONS 64
 #define HTTP_TIMEOUT_S	     10
 
@@ -40,6 +40,9 @@ struct http_response {
 typedef void (*http_handler)(void *user, const struct http_request *request,
 			     struct http_response *ret_response);
 
+/* How many bytes the body of a request may have, which has arrived without it so far. */
+typedef size_t (*http_body_limit)(void *user, const struct http_request *request);
+
 /*
  * Serves a listening socket, which becomes the server's even on failure, until http_server_free().
  * Every request that is complete and within the limits reaches `handler`, a HEAD as the GET that it
@@ -48,6 +51,8 @@ typedef void (*http_handler)(void *user, const struct http_request *request,
 int http_server_new(struct http_server **ret_server, sd_event *event, int listen_fd,
 		    http_handler handler, void *user);
 struct http_server *http_server_free(struct http_server *server);
+/* Asks `limit`, with the handler's `user`, instead of allowing HTTP_MAX_BODY. */
+void http_server_limit_bodies(struct http_server *server, http_body_limit limit);
 
 /* The value of ?name=, or NULL. Valid during the handler. */
 const char *http_request_query(const struct http_request *request, const char *name);

@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,19 +41,20 @@ int number_parse(const char *text, uint64_t least, uint64_t most, uint64_t *ret_
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	uint64_t ms;
+} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+
 int duration_parse(const char *text, uint64_t least_ms, uint64_t most_ms, uint64_t *ret_ms)
 {
-	static const struct {
-		const char *unit;
-		uint64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 	const char *rest;
 	uint64_t number;
 
 	if (digits_parse(text, &number, &rest) < 0)
 		return -EINVAL;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (strcmp(rest, units[i].unit) != 0)
+		if (strcmp(rest, units[i].name) != 0)
 			continue;
 		if (number == UINT64_MAX || __builtin_mul_overflow(number, units[i].ms, &number) ||
 		    number < least_ms || number > most_ms)
@@ -60,6 +63,16 @@ int duration_parse(const char *text, uint64_t least_ms, uint64_t most_ms, uint64
 		return 0;
 	}
 	return -EINVAL;
+}
+
+const char *duration_format(uint64_t ms, char text[DURATION_TEXT_SIZE])
+{
+	size_t unit = ARRAY_SIZE(units) - 1;
+
+	while (unit > 0 && (ms == 0 || ms % units[unit].ms != 0))
+		unit--;
+	snprintf(text, DURATION_TEXT_SIZE, "%" PRIu64 "%s", ms / units[unit].ms, units[unit].name);
+	return text;
 }
 
 int hex64_parse(const char *text, uint64_t *ret_number)
