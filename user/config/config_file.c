@@ -107,6 +107,19 @@ static void read_next_hop(struct report *report, const struct tree_node *node,
 	config->has_next_hop = true;
 }
 
+/* Rounded up to a power of two: bits of a hash say where in its map a flow is. */
+static void read_flows(struct report *report, const struct tree_node *node,
+		       const struct schema_field *field, void *target)
+{
+	uint32_t least = 0, *flows = target;
+
+	schema_read_number(report, node, field, &least);
+	if (least == 0)
+		return;
+	for (*flows = LEAT_MIN_FLOWS; *flows < least;)
+		*flows *= 2;
+}
+
 /* seen: whether the list had a prefix of the family, IPv4 at 0 and IPv6 at 1. */
 static void read_outer_source(struct report *report, const struct tree_node *node,
 			      struct config *config, bool seen[2])
@@ -207,6 +220,8 @@ static const struct schema_field fields[] = {
 	{ "interfaces", read_interfaces, .is_required = true },
 	{ "mode", schema_read_choice, offsetof(struct config, mode), .choices = modes },
 	{ "seed", read_seed, .offset = offsetof(struct config, seed) },
+	{ "flows", read_flows, offsetof(struct config, flows), .least = LEAT_MIN_FLOWS,
+	  .most = LEAT_LIMIT_FLOWS },
 	{ "next_hop", read_next_hop, .offset = 0 },
 	{ "outer_source", read_outer_sources, .offset = 0 },
 	{ "control", read_control, .offset = 0 },
@@ -229,6 +244,7 @@ static struct config *config_new(struct report *report)
 	}
 	config->mode = ATTACH_AUTO;
 	config->seed = CONFIG_DEFAULT_SEED;
+	config->flows = LEAT_DEFAULT_FLOWS;
 	prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE4, &config->outer_source4);
 	prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE6, &config->outer_source6);
 	schema_set_string(report, CONFIG_DEFAULT_SOCKET, &config->control_socket);

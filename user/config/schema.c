@@ -11,7 +11,6 @@
 
 #define PHRASE_SIZE	512
 #define QUOTED_SIZE	48 /* of a value or key in a message; longer ones are cut */
-#define DURATION_SIZE	24
 #define MAX_TYPO_LENGTH 24 /* longer words are not compared */
 #define MAX_TYPOS	2
 
@@ -217,28 +216,34 @@ void schema_read_number(struct report *report, const struct tree_node *node,
 		*(uint32_t *)target = (uint32_t)number;
 }
 
-static const char *duration_format(uint64_t ms, char text[DURATION_SIZE])
+static void read_duration(struct report *report, const struct tree_node *node,
+			  const struct schema_field *field, const char *otherwise, uint32_t *target)
 {
-	if (ms % 3600000 == 0)
-		snprintf(text, DURATION_SIZE, "%" PRIu64 "h", ms / 3600000);
+	char least[DURATION_TEXT_SIZE], most[DURATION_TEXT_SIZE];
+	uint64_t ms;
+
+	if (node->kind != TREE_SCALAR ||
+	    duration_parse(node->text, field->least, field->most, &ms) < 0)
+		schema_refuse(report, node, "a duration from %s to %s, in ms, s, m or h%s",
+			      duration_format(field->least, least),
+			      duration_format(field->most, most), otherwise);
 	else
-		snprintf(text, DURATION_SIZE, "%" PRIu64 "ms", ms);
-	return text;
+		*target = (uint32_t)ms;
 }
 
 void schema_read_duration(struct report *report, const struct tree_node *node,
 			  const struct schema_field *field, void *target)
 {
-	char least[DURATION_SIZE], most[DURATION_SIZE];
-	uint64_t ms;
+	read_duration(report, node, field, "", target);
+}
 
-	if (node->kind != TREE_SCALAR ||
-	    duration_parse(node->text, field->least, field->most, &ms) < 0)
-		schema_refuse(report, node, "a duration from %s to %s, in ms, s, m or h",
-			      duration_format(field->least, least),
-			      duration_format(field->most, most));
+void schema_read_optional_duration(struct report *report, const struct tree_node *node,
+				   const struct schema_field *field, void *target)
+{
+	if (strcmp(node->text, "0") == 0)
+		*(uint32_t *)target = 0;
 	else
-		*(uint32_t *)target = (uint32_t)ms;
+		read_duration(report, node, field, ", or 0 for none", target);
 }
 
 /* "auto, native or generic" */

@@ -65,6 +65,9 @@ void schema_read_number(struct report *report, const struct tree_node *node,
 			const struct schema_field *field, void *target);
 void schema_read_duration(struct report *report, const struct tree_node *node,
 			  const struct schema_field *field, void *target);
+/* The same, or 0, which needs no unit. */
+void schema_read_optional_duration(struct report *report, const struct tree_node *node,
+				   const struct schema_field *field, void *target);
 /* An enum. */
 void schema_read_choice(struct report *report, const struct tree_node *node,
 			const struct schema_field *field, void *target);

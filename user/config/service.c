@@ -8,12 +8,21 @@
 #include "config/probe.h"
 #include "model/table.h"
 
-#define ANY_PORT "any"
+#define ANY_PORT	  "any"
+#define MIN_SLOW_START_MS 1000
+#define MAX_SLOW_START_MS 3600000
+#define MIN_STICKY_MS	  1000
+#define MAX_STICKY_MS	  43200000
 
 static const struct schema_choice protocols[] = { { "tcp", IPPROTO_TCP },
 						  { "udp", IPPROTO_UDP },
 						  { 0 } };
-static const struct schema_choice schedulers[] = { { "hash", 0 }, { 0 } };
+static const struct schema_choice schedulers[] = {
+	{ "hash", LEAT_SCHEDULER_HASH },
+	{ "round-robin", LEAT_SCHEDULER_ROUND_ROBIN },
+	{ "least-connections", LEAT_SCHEDULER_LEAST_CONNECTIONS },
+	{ 0 },
+};
 static const struct schema_choice hashes[] = { { "flow", LEAT_HASH_FLOW },
 					       { "source", LEAT_HASH_SOURCE },
 					       { 0 } };
@@ -94,32 +103,41 @@ static void read_protocol(struct report *report, const struct tree_node *node,
 	*(uint8_t *)target = (uint8_t)protocol;
 }
 
-/* One scheduler is all there is, so nothing is kept. */
-static void read_scheduler(struct report *report, const struct tree_node *node,
-			   const struct schema_field *field, void *target)
-{
-	unsigned int scheduler;
-
-	(void)target;
-	if (strcmp(node->text, "round-robin") == 0 || strcmp(node->text, "least-connections") == 0)
-		schema_report(report, node, "%s is not available yet, use hash", node->text);
-	else
-		schema_read_choice(report, node, field, &scheduler);
-}
-
 #define AT(member) .offset = offsetof(struct service_config, member)
+
+/* A service may have both: one file's value can serve services of either protocol. */
+static const struct schema_field idle_fields[] = {
+	{ "tcp", schema_read_duration, AT(tcp_idle_ms), .least = LEAT_MIN_IDLE_MS,
+	  .most = LEAT_MAX_IDLE_MS },
+	{ "udp", schema_read_duration, AT(udp_idle_ms), .least = LEAT_MIN_IDLE_MS,
+	  .most = LEAT_MAX_IDLE_MS },
+};
+
+static const struct schema idle_schema = { "idle", idle_fields, ARRAY_SIZE(idle_fields) };
+
+static void read_idle(struct report *report, const struct tree_node *node,
+		      const struct schema_field *field, void *target)
+{
+	(void)field;
+	schema_read(report, node, &idle_schema, target);
+}
 
 static const struct schema_field service_fields[] = {
 	{ "name", schema_read_name, AT(name), .is_required = true },
 	{ "address", schema_read_address, AT(key.address), .is_required = true },
 	{ "port", read_port, AT(key.port), .is_required = true },
 	{ "protocol", read_protocol, AT(key.protocol), .is_required = true, .choices = protocols },
-	{ "scheduler", read_scheduler, .choices = schedulers },
+	{ "scheduler", schema_read_choice, AT(scheduler), .choices = schedulers },
+	{ "sticky", schema_read_optional_duration, AT(sticky_ms), .least = MIN_STICKY_MS,
+	  .most = MAX_STICKY_MS },
 	{ "hash", schema_read_choice, AT(hash), .choices = hashes },
 	{ "table", schema_read_choice, AT(table), .choices = tables },
 	{ "table_size", schema_read_number, AT(table_size), .least = LEAT_MIN_TABLE_SIZE,
 	  .most = LEAT_MAX_TABLE_SIZE },
 	{ "forward", schema_read_choice, AT(forward), .choices = forwards },
+	{ "idle", read_idle, .offset = 0 },
+	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
+	  .least = MIN_SLOW_START_MS, .most = MAX_SLOW_START_MS },
 	{ "probe", probe_read, AT(probe) },
 	{ "backends", read_backends, .is_required = true },
 };
@@ -160,6 +178,20 @@ static void complete_table(struct report *report, const struct tree_node *node,
 		service->table_size = prime;
 }
 
+/* A scheduler that could not be read is not judged: it may have been one of the others. */
+static void check_sticky(struct report *report, const struct tree_node *node,
+			 const struct service_config *service)
+{
+	const struct tree_node *scheduler = tree_find(node, "scheduler");
+
+	if (!service->sticky_ms || service->scheduler != LEAT_SCHEDULER_HASH ||
+	    (scheduler && strcmp(scheduler->text, scheduler_name(LEAT_SCHEDULER_HASH)) != 0))
+		return;
+	schema_report(report, tree_find(node, "sticky"),
+		      "not a key of the scheduler hash, it belongs to round-robin and "
+		      "least-connections; hash: source keeps a client on one backend");
+}
+
 static void complete_probe(struct report *report, const struct tree_node *node,
 			   struct service_config *service)
 {
@@ -176,6 +208,9 @@ static void complete_probe(struct report *report, const struct tree_node *node,
 static void read_service(struct report *report, const struct tree_node *node,
 			 struct service_config *service)
 {
+	service->scheduler = LEAT_SCHEDULER_HASH;
+	service->tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS;
+	service->udp_idle_ms = LEAT_DEFAULT_UDP_IDLE_MS;
 	service->hash = LEAT_HASH_FLOW;
 	service->table = TABLE_RENDEZVOUS;
 	service->table_size = CONFIG_DEFAULT_TABLE_SIZE;
@@ -183,6 +218,7 @@ static void read_service(struct report *report, const struct tree_node *node,
 	if (!schema_read(report, node, &service_schema, service))
 		return;
 	complete_table(report, node, service);
+	check_sticky(report, node, service);
 	complete_probe(report, node, service);
 }
 

@@ -11,7 +11,7 @@
 
 #include "config/report.h"
 
-/* The largest configuration within maps/limits.h, written with every key, has some 480 000. */
+/* The largest configuration within maps/limits.h, written with every key, has some 490 000. */
 #define TREE_MAX_NODES 524288
 
 enum tree_kind {
