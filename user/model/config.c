@@ -126,6 +126,13 @@ const char *probe_type_name(enum probe_type type)
 	return names[type];
 }
 
+const char *scheduler_name(enum leat_scheduler scheduler)
+{
+	static const char *const names[] = { "hash", "round-robin", "least-connections" };
+
+	return names[scheduler];
+}
+
 const char *hash_input_name(enum leat_hash_input hash)
 {
 	static const char *const names[] = { "flow", "source" };

@@ -95,10 +95,15 @@ struct backend_config {
 struct service_config {
 	char name[CONFIG_MAX_NAME + 1];
 	struct leat_service_key key;
+	enum leat_scheduler scheduler;
 	enum leat_hash_input hash;
 	enum table_kind table;
 	uint32_t table_size; /* slots; a prime for maglev */
 	enum leat_forward forward;
+	uint32_t tcp_idle_ms; /* how long a flow may be silent without being forgotten */
+	uint32_t udp_idle_ms;
+	uint32_t slow_start_ms; /* 0: a backend that comes up gets its whole weight at once */
+	uint32_t sticky_ms;	/* how long a client stays with a backend; 0: it does not */
 	struct probe_config probe;
 	struct backend_config *backends;
 	size_t backend_count;
@@ -109,6 +114,7 @@ struct config {
 	size_t interface_count;
 	enum attach_mode mode;
 	uint64_t seed;
+	uint32_t flows; /* how many can be remembered; a power of two */
 	bool has_next_hop;
 	struct mac next_hop;
 	struct prefix
@@ -137,6 +143,7 @@ bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t co
 const char *attach_mode_name(enum attach_mode mode);
 const char *table_kind_name(enum table_kind kind);
 const char *probe_type_name(enum probe_type type);
+const char *scheduler_name(enum leat_scheduler scheduler);
 const char *hash_input_name(enum leat_hash_input hash);
 const char *forward_name(enum leat_forward forward);
 const char *protocol_name(uint8_t protocol);

@@ -98,7 +98,18 @@ struct leat_options options_encode(const struct config *config)
 {
 	struct leat_options options = { 0 };
 
-	for (size_t i = 0; i < config->service_count; i++)
+	for (size_t i = 0; i < config->service_count; i++) {
 		options.any_port |= config->services[i].key.port == 0;
+		options.remembers |= config->services[i].scheduler != LEAT_SCHEDULER_HASH;
+	}
 	return options;
+}
+
+struct leat_options options_merge(struct leat_options a, struct leat_options b)
+{
+	return (struct leat_options){
+		.any_port = a.any_port | b.any_port,
+		.remembers = a.remembers | b.remembers,
+		.trace = a.trace | b.trace,
+	};
 }

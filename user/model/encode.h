@@ -20,4 +20,7 @@ struct leat_backend backend_encode(const struct config *config,
 /* The program's options that this configuration needs. */
 struct leat_options options_encode(const struct config *config);
 
+/* What serves both configurations. */
+struct leat_options options_merge(struct leat_options a, struct leat_options b);
+
 #endif

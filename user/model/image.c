@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "model/encode.h"
+#include "model/order.h"
 #include "model/table.h"
 
 int image_ids_init(struct image_ids *ids)
@@ -31,6 +32,8 @@ struct image *image_free(struct image *image)
 {
 	free(image->backends);
 	free(image->slots);
+	free(image->former_slots);
+	free(image->order);
 	free(image);
 	return NULL;
 }
@@ -94,10 +97,10 @@ static uint64_t table_digest(const struct service *service, uint64_t seed,
 	return digest | 1;
 }
 
-/* Whether a change of the service's entry must not be seen apart from a change of its table. */
-static bool same_entry(const struct leat_service *a, const struct leat_service *b)
+/* Whether a flow finds the same slot by both. */
+static bool same_lookup(const struct leat_lookup *a, const struct leat_lookup *b)
 {
-	return a->hash_key == b->hash_key && a->table_size == b->table_size && a->hash == b->hash;
+	return a->hash_key == b->hash_key && a->size == b->size && a->hash == b->hash;
 }
 
 static struct leat_slot closed_slot(uint16_t current)
@@ -105,56 +108,154 @@ static struct leat_slot closed_slot(uint16_t current)
 	return (struct leat_slot){ .current = current, .previous = current };
 }
 
-/*
- * `keeps` says of each id whether it may stay somebody's previous. A slot that was open stays so even
- * when its previous has gone: flows that were opened meanwhile are remembered elsewhere.
- */
-static struct leat_slot succeed_slot(struct leat_slot was, uint16_t current, const bool *keeps)
+static struct leat_slot open_slot(uint16_t current, uint16_t previous)
 {
-	uint16_t previous = was.previous & LEAT_SLOT_BACKEND;
-
-	if (!slot_is_open(was) && (was.current == current || !keeps[was.current]))
-		return closed_slot(current);
-	if (!slot_is_open(was))
-		previous = was.current;
 	return (struct leat_slot){
 		.current = current,
-		.previous = (uint16_t)(LEAT_SLOT_OPEN | (keeps[previous] ? previous : 0)),
+		.previous = (uint16_t)(LEAT_SLOT_OPEN | previous),
 	};
+}
+
+/* What decides over the slots of a new image. */
+struct transition {
+	const struct image *old;       /* NULL: no slot has a predecessor */
+	bool keeps[LEAT_MAX_BACKENDS]; /* by id: whether it may stay somebody's previous */
+	bool opens_all;
+};
+
+/* A slot that was open stays so even when its previous has gone: flows that were opened meanwhile are
+ * remembered elsewhere. */
+static struct leat_slot succeed_slot(const struct transition *transition, struct leat_slot was,
+				     uint16_t current)
+{
+	uint16_t previous = slot_is_open(was) ? was.previous & LEAT_SLOT_BACKEND : was.current;
+
+	if (!slot_is_open(was) && !transition->opens_all &&
+	    (was.current == current || !transition->keeps[was.current]))
+		return closed_slot(current);
+	return open_slot(current, transition->keeps[previous] ? previous : 0);
+}
+
+static void find_keepers(struct transition *transition, const struct image *image,
+			 const struct service *service)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = service->backends[i];
+
+		transition->keeps[image_find_backend(image, &backend->config.address)->id] =
+			backend_keeps_flows(backend);
+	}
+}
+
+/* One that remembers every flow leaves them all over the backends, and one that takes over does not
+ * know which are old. */
+static bool changes_memory(const struct image *old, const struct image *image)
+{
+	bool was_hash = old->value.scheduler == LEAT_SCHEDULER_HASH;
+
+	return was_hash != (image->value.scheduler == LEAT_SCHEDULER_HASH);
 }
 
 static int open_slots(struct image *image, const struct service *service, const struct image *old,
 		      const uint16_t *currents)
 {
-	cleanup(freep) bool *keeps = calloc(LEAT_MAX_BACKENDS, sizeof(*keeps));
+	cleanup(freep) struct transition *transition = calloc(1, sizeof(*transition));
 
-	if (!keeps)
+	if (!transition)
 		return -ENOMEM;
-	for (size_t i = 0; i < service->backend_count; i++) {
-		const struct backend *backend = service->backends[i];
-
-		keeps[image_find_backend(image, &backend->config.address)->id] =
-			backend_keeps_flows(backend);
+	find_keepers(transition, image, service);
+	if (old && same_lookup(&old->value.lookup, &image->value.lookup))
+		transition->old = old;
+	transition->opens_all = image->value.former.size || (old && changes_memory(old, image));
+	for (uint32_t i = 0; i < image->value.lookup.size; i++) {
+		if (transition->old)
+			image->slots[i] = succeed_slot(transition, old->slots[i], currents[i]);
+		else
+			image->slots[i] = transition->opens_all ? open_slot(currents[i], 0)
+								: closed_slot(currents[i]);
 	}
-	for (uint32_t i = 0; i < image->value.table_size; i++)
-		image->slots[i] = old ? succeed_slot(old->slots[i], currents[i], keeps)
-				      : closed_slot(currents[i]);
 	image->open_count = image_count_open(image);
 	return 0;
 }
 
+static bool has_id(const struct image *image, uint32_t id)
+{
+	for (size_t i = 0; i < image->backend_count; i++) {
+		if (image->backends[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+static void former_forget(struct image *image, uint32_t id)
+{
+	for (uint32_t slot = 0; slot < image->value.former.size; slot++) {
+		if (image->former_slots[slot].current == id)
+			image->former_slots[slot] = closed_slot(0);
+	}
+}
+
+/* The id of a backend that goes may soon be another's, so no former slot keeps it. */
+static void forget_lost_backends(struct image *image, const struct image *old)
+{
+	for (size_t i = 0; i < old->backend_count; i++) {
+		if (!has_id(image, old->backends[i].id))
+			former_forget(image, old->backends[i].id);
+	}
+}
+
+/* In the former table only what was previous matters: what its open slots remembered, still is. */
+static int image_fill_former(struct image *image, const struct image *old)
+{
+	uint32_t size = image->value.former.size;
+	const struct leat_slot *slots;
+
+	if (size == 0)
+		return 0;
+	slots = image->value.former.table == old->value.lookup.table ? old->slots
+								     : old->former_slots;
+	image->former_slots = calloc(size, sizeof(*slots));
+	if (!image->former_slots)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < size; i++)
+		image->former_slots[i] = closed_slot(slots[i].previous & LEAT_SLOT_BACKEND);
+	forget_lost_backends(image, old);
+	return 0;
+}
+
+static bool same_inputs(const struct image *image, const struct image *old)
+{
+	return old && old->table_digest == image->table_digest &&
+	       old->value.lookup.size == image->value.lookup.size;
+}
+
+static int image_fill_order(struct image *image, const struct image *old,
+			    const struct table_backend *inputs)
+{
+	bool is_same = same_inputs(image, old) && old->order;
+	uint32_t size;
+
+	if (image->value.scheduler != LEAT_SCHEDULER_ROUND_ROBIN)
+		return 0;
+	size = is_same ? old->order_size
+		       : order_size(inputs, image->backend_count, LEAT_MAX_ORDER_SIZE);
+	image->order = calloc(size + 1, sizeof(*image->order));
+	if (!image->order)
+		return -ENOMEM;
+	image->order_size = size;
+	if (is_same)
+		memcpy(image->order, old->order, size * sizeof(*image->order));
+	return is_same ? 0 : order_build(inputs, image->backend_count, image->order, size);
+}
+
 static int compute_currents(struct image *image, const struct node *node,
 			    const struct service *service, const struct image *old,
-			    uint16_t *currents)
+			    const struct table_backend *inputs, uint16_t *currents)
 {
-	cleanup(freep) struct table_backend *inputs = table_inputs(service, image);
 	uint32_t size = service->config.table_size;
 	uint64_t seed = node->config->seed;
 
-	if (!inputs)
-		return -ENOMEM;
-	image->table_digest = table_digest(service, seed, inputs, image->backend_count);
-	if (!old || old->table_digest != image->table_digest)
+	if (!same_inputs(image, old))
 		return table_build(service->config.table, inputs, image->backend_count, seed,
 				   currents, size);
 	for (uint32_t i = 0; i < size; i++)
@@ -162,64 +263,239 @@ static int compute_currents(struct image *image, const struct node *node,
 	return 0;
 }
 
-static int image_fill_slots(struct image *image, const struct node *node,
-			    const struct service *service, const struct image *old)
+/* Whether old backends keep their flows as before. */
+static bool same_keepers(const struct image *image, const struct image *old)
+{
+	for (size_t i = 0; i < image->backend_count; i++) {
+		const struct image_backend *now = &image->backends[i];
+		const struct image_backend *was = image_find_backend(old, &now->address);
+		bool kept = was && was->value.forward != LEAT_FORWARD_NONE;
+
+		if (kept != (now->value.forward != LEAT_FORWARD_NONE))
+			return false;
+	}
+	return true;
+}
+
+/* A reload looks at all services, and most are as they were. */
+static bool moves_nothing(const struct image *image, const struct image *old)
+{
+	return same_inputs(image, old) && !changes_memory(old, image) &&
+	       memcmp(&image->value.lookup, &old->value.lookup, sizeof(old->value.lookup)) == 0 &&
+	       memcmp(&image->value.former, &old->value.former, sizeof(old->value.former)) == 0 &&
+	       same_keepers(image, old);
+}
+
+static int copy_slots(struct image *image, const struct image *old)
+{
+	size_t size = image->value.lookup.size * sizeof(*image->slots);
+
+	image->slots = malloc(size + 1);
+	if (!image->slots)
+		return -ENOMEM;
+	memcpy(image->slots, old->slots, size);
+	image->open_count = old->open_count;
+	return 0;
+}
+
+static int compute_slots(struct image *image, const struct node *node,
+			 const struct service *service, const struct image *old,
+			 const struct table_backend *inputs)
 {
 	uint32_t size = service->config.table_size;
 	cleanup(freep) uint16_t *currents = calloc(size, sizeof(*currents));
-	bool is_comparable = old && same_entry(&old->value, &image->value);
 	int r;
 
 	image->slots = calloc(size, sizeof(*image->slots));
 	if (!image->slots || !currents)
 		return -ENOMEM;
-	r = compute_currents(image, node, service, old, currents);
-	if (r < 0)
-		return r;
-	return open_slots(image, service, is_comparable ? old : NULL, currents);
+	r = compute_currents(image, node, service, old, inputs, currents);
+	return r < 0 ? r : open_slots(image, service, old, currents);
+}
+
+static int image_fill_slots(struct image *image, const struct node *node,
+			    const struct service *service, const struct image *old)
+{
+	cleanup(freep) struct table_backend *inputs = table_inputs(service, image);
+	int r;
+
+	if (!inputs)
+		return -ENOMEM;
+	image->table_digest =
+		table_digest(service, node->config->seed, inputs, image->backend_count);
+	if (moves_nothing(image, old))
+		r = copy_slots(image, old);
+	else
+		r = compute_slots(image, node, service, old, inputs);
+	if (r == 0)
+		r = image_fill_former(image, old);
+	return r < 0 ? r : image_fill_order(image, old, inputs);
+}
+
+bool image_is_comparable(const struct image *a, const struct image *b)
+{
+	return a && a->value.lookup.table == b->value.lookup.table &&
+	       a->value.lookup.size == b->value.lookup.size;
+}
+
+bool image_opens_slot(const struct image *before, const struct image *after, uint32_t slot)
+{
+	return slot_is_open(after->slots[slot]) &&
+	       !(image_is_comparable(before, after) && slot_is_open(before->slots[slot]));
+}
+
+bool image_moves_slot(const struct image *before, const struct image *after, uint32_t slot)
+{
+	const struct leat_slot *was, *now = &after->slots[slot];
+
+	if (!image_is_comparable(before, after))
+		return false;
+	was = &before->slots[slot];
+	return slot_is_open(*was) && slot_is_open(*now) && was->current != now->current &&
+	       (after->former_slots || (now->previous & LEAT_SLOT_BACKEND) == was->current);
 }
 
 uint32_t image_count_open(const struct image *image)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < image->value.table_size; i++)
+	for (uint32_t i = 0; i < image->value.lookup.size; i++)
 		count += slot_is_open(image->slots[i]);
 	return count;
 }
 
-static struct image *image_copy(const struct image *image)
+static int copy_array(const void *from, size_t size, void *ret_copy)
 {
-	size_t backends = image->backend_count * sizeof(*image->backends);
-	size_t slots = image->value.table_size * sizeof(*image->slots);
+	void *copy = from ? malloc(size + 1) : NULL;
+
+	if (from && !copy)
+		return -ENOMEM;
+	if (from)
+		memcpy(copy, from, size);
+	memcpy(ret_copy, &copy, sizeof(copy));
+	return 0;
+}
+
+static int image_copy(const struct image *image, struct image **ret_copy)
+{
 	cleanup(image_freep) struct image *copy = calloc(1, sizeof(*copy));
+	const struct leat_service *value = &image->value;
+	int r = 0;
 
 	if (!copy)
-		return NULL;
+		return -ENOMEM;
 	*copy = *image;
-	copy->backends = malloc(backends + 1);
-	copy->slots = malloc(slots);
-	if (!copy->backends || !copy->slots)
-		return NULL;
-	memcpy(copy->backends, image->backends, backends);
-	memcpy(copy->slots, image->slots, slots);
-	return take_ptr(copy);
+	/* Every pointer is replaced before any failure is looked at, so that only ours are freed. */
+	r |= copy_array(image->backends, image->backend_count * sizeof(*image->backends),
+			&copy->backends);
+	r |= copy_array(image->slots, value->lookup.size * sizeof(*image->slots), &copy->slots);
+	r |= copy_array(image->former_slots, value->former.size * sizeof(*image->former_slots),
+			&copy->former_slots);
+	r |= copy_array(image->order, image->order_size * sizeof(*image->order), &copy->order);
+	if (r < 0)
+		return -ENOMEM;
+	*ret_copy = take_ptr(copy);
+	return 0;
+}
+
+static int take_table(struct image_ids *ids, uint16_t *ret_table)
+{
+	uint32_t table;
+	int r = ids_take(&ids->tables, &table);
+
+	if (r == 0)
+		*ret_table = (uint16_t)table;
+	return r;
+}
+
+/* Beside a former table all slots are open, whatever is said of them. */
+static void import_slots(struct image *image, const uint16_t *previous)
+{
+	for (uint32_t i = 0; i < image->value.lookup.size; i++) {
+		struct leat_slot *slot = &image->slots[i];
+
+		if (slot_is_open(*slot))
+			continue;
+		if (previous[i] != IMAGE_CLOSED)
+			*slot = open_slot(slot->current, previous[i]);
+		else if (image->value.former.size)
+			*slot = open_slot(slot->current, slot->current);
+	}
+}
+
+static int import_former(struct image *image, const struct image_past *past, struct image_ids *ids)
+{
+	struct leat_lookup former = past->former;
+	int r;
+
+	if (former.size == 0 || image->value.former.size)
+		return 0;
+	image->former_slots = calloc(former.size, sizeof(*image->former_slots));
+	if (!image->former_slots)
+		return -ENOMEM;
+	r = take_table(ids, &former.table);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < former.size; i++)
+		image->former_slots[i] = closed_slot(past->former_previous[i]);
+	image->value.former = former;
+	return 0;
+}
+
+int image_import(const struct image *image, const struct image_past *past, struct image_ids *ids,
+		 struct image **ret_image)
+{
+	cleanup(image_freep) struct image *copy = NULL;
+	int r = image_copy(image, &copy);
+
+	if (r == 0)
+		r = import_former(copy, past, ids);
+	if (r < 0)
+		return r;
+	import_slots(copy, past->previous);
+	copy->is_imported = true;
+	copy->open_count = image_count_open(copy);
+	*ret_image = take_ptr(copy);
+	return 0;
+}
+
+static void drop_former(struct image *image)
+{
+	image->value.former = (struct leat_lookup){ 0 };
+	free(take_ptr(image->former_slots));
 }
 
 int image_close(const struct image *image, bool (*is_busy)(void *user, uint32_t slot), void *user,
 		struct image **ret_image)
 {
-	struct image *copy = image_copy(image);
+	struct image *copy;
+	int r = image_copy(image, &copy);
 
-	if (!copy)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < copy->value.table_size; i++) {
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < copy->value.lookup.size; i++) {
 		if (slot_is_open(copy->slots[i]) && !is_busy(user, i))
 			copy->slots[i] = closed_slot(copy->slots[i].current);
 	}
 	copy->open_count = image_count_open(copy);
+	if (copy->former_slots && copy->open_count == 0)
+		drop_former(copy);
+	else if (copy->former_slots)
+		memcpy(copy->slots, image->slots, copy->value.lookup.size * sizeof(*copy->slots));
+	copy->open_count = image_count_open(copy);
 	*ret_image = copy;
 	return 0;
+}
+
+static struct leat_load backend_load(const struct backend *backend)
+{
+	return (struct leat_load){
+		.weight = (uint16_t)backend_effective_weight(backend),
+		.flags = backend_current_state(backend) == BACKEND_DRAINING &&
+					 backend_keeps_flows(backend)
+				 ? LEAT_LOAD_COUNTED
+				 : 0,
+	};
 }
 
 static int image_fill_backends(struct image *image, const struct node *node,
@@ -237,6 +513,8 @@ static int image_fill_backends(struct image *image, const struct node *node,
 		int r;
 
 		now->address = *address;
+		memcpy(now->name, backend->config.name, sizeof(now->name));
+		now->load = backend_load(backend);
 		if (backend_keeps_flows(backend))
 			now->value = backend_encode(node->config, &service->config, address,
 						    &backend->next_hop);
@@ -250,7 +528,64 @@ static int image_fill_backends(struct image *image, const struct node *node,
 	return 0;
 }
 
-#define NO_ID UINT32_MAX
+#define NO_SERVICE UINT32_MAX
+#define NO_TABLE   UINT16_MAX
+
+/* Flows have a former table to be found in only if the old one ever sent them anywhere. Those of an open
+ * slot may be remembered, on whatever backend. */
+static bool holds_flows(const struct image *image)
+{
+	for (uint32_t i = 0; i < image->value.lookup.size; i++) {
+		if (image->slots[i].current || image->slots[i].previous)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Beside closed slots: a daemon was killed that had closed them and was about to drop the former table.
+ * Flows that were opened since are not remembered, so that no slot may be opened while it is there. A
+ * table with another index is seen together with the entry that has no former table.
+ */
+static bool has_dead_former(const struct image *image)
+{
+	return image->value.former.size && image->open_count == 0;
+}
+
+static void image_fill_lookup(struct image *image, const struct service *service, uint64_t seed,
+			      const struct image *old)
+{
+	struct leat_lookup *lookup = &image->value.lookup;
+
+	lookup->hash_key = leat_service_hash_key(seed, &image->key);
+	lookup->size = service->config.table_size;
+	lookup->hash = (uint8_t)service->config.hash;
+	lookup->table = NO_TABLE;
+	if (!old)
+		return;
+	if (!has_dead_former(old))
+		image->value.former = old->value.former;
+	if (!same_lookup(lookup, &old->value.lookup)) {
+		if (image->value.former.size == 0 && holds_flows(old))
+			image->value.former = old->value.lookup;
+	} else if (!has_dead_former(old)) {
+		lookup->table = old->value.lookup.table;
+	}
+}
+
+static uint16_t to_ticks(uint32_t ms)
+{
+	return (uint16_t)LEAT_TICKS(ms);
+}
+
+static void image_fill_policy(struct image *image, const struct service_config *config)
+{
+	image->policy = (struct leat_policy){
+		.tcp_idle = to_ticks(config->tcp_idle_ms),
+		.udp_idle = to_ticks(config->udp_idle_ms),
+		.sticky = config->sticky_ms ? to_ticks(config->sticky_ms) : 0,
+	};
+}
 
 static int image_fill_value(struct image *image, const struct node *node,
 			    const struct service *service, const struct image *old,
@@ -260,16 +595,15 @@ static int image_fill_value(struct image *image, const struct node *node,
 	int r = 0;
 
 	image->key = service->config.key;
-	value->hash_key = leat_service_hash_key(node->config->seed, &image->key);
-	value->table_size = service->config.table_size;
-	value->hash = (uint8_t)service->config.hash;
-	value->id = old ? old->value.id : NO_ID;
-	value->table = old && same_entry(&old->value, value) ? old->value.table : NO_ID;
+	image_fill_lookup(image, service, node->config->seed, old);
+	image_fill_policy(image, &service->config);
+	value->scheduler = (uint8_t)service->config.scheduler;
+	value->id = old ? old->value.id : NO_SERVICE;
 
-	if (value->id == NO_ID)
+	if (value->id == NO_SERVICE)
 		r = ids_take(&ids->services, &value->id);
-	if (r == 0 && value->table == NO_ID)
-		r = ids_take(&ids->tables, &value->table);
+	if (r == 0 && value->lookup.table == NO_TABLE)
+		r = take_table(ids, &value->lookup.table);
 	return r;
 }
 
@@ -281,7 +615,8 @@ int image_build(const struct node *node, const struct service *service, const st
 
 	if (!image)
 		return -ENOMEM;
-	image->value.id = image->value.table = NO_ID;
+	image->value.id = NO_SERVICE;
+	image->value.lookup.table = NO_TABLE;
 	r = image_fill_value(image, node, service, old, ids);
 	if (r == 0)
 		r = image_fill_backends(image, node, service, old, ids);
@@ -295,14 +630,22 @@ int image_build(const struct node *node, const struct service *service, const st
 	return 0;
 }
 
+static bool has_table(const struct image *image, uint16_t table)
+{
+	return image && (image->value.lookup.table == table ||
+			 (image->value.former.size && image->value.former.table == table));
+}
+
 void image_retire(const struct image *image, const struct image *kept, struct image_ids *ids)
 {
 	const struct leat_service *value = &image->value;
 
-	if (value->id != NO_ID && (!kept || kept->value.id != value->id))
+	if (value->id != NO_SERVICE && (!kept || kept->value.id != value->id))
 		ids_give_back(&ids->services, value->id);
-	if (value->table != NO_ID && (!kept || kept->value.table != value->table))
-		ids_give_back(&ids->tables, value->table);
+	if (value->lookup.table != NO_TABLE && !has_table(kept, value->lookup.table))
+		ids_give_back(&ids->tables, value->lookup.table);
+	if (value->former.size && !has_table(kept, value->former.table))
+		ids_give_back(&ids->tables, value->former.table);
 	for (size_t i = 0; i < image->backend_count; i++) {
 		const struct image_backend *backend = &image->backends[i];
 
@@ -313,8 +656,12 @@ void image_retire(const struct image *image, const struct image *kept, struct im
 
 int image_claim(const struct image *image, struct image_ids *ids)
 {
-	if (ids_take_this(&ids->services, image->value.id) < 0 ||
-	    ids_take_this(&ids->tables, image->value.table) < 0)
+	const struct leat_service *value = &image->value;
+
+	if (ids_take_this(&ids->services, value->id) < 0 ||
+	    ids_take_this(&ids->tables, value->lookup.table) < 0)
+		return -EEXIST;
+	if (value->former.size && ids_take_this(&ids->tables, value->former.table) < 0)
 		return -EEXIST;
 	for (size_t i = 0; i < image->backend_count; i++) {
 		if (ids_take_this(&ids->backends, image->backends[i].id) < 0)

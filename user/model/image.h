@@ -13,16 +13,24 @@ struct image_backend {
 	struct leat_addr address;
 	uint32_t id;
 	struct leat_backend value;
+	struct leat_load load; /* its weight and flags; the flows are the datapath's */
+	char name[CONFIG_MAX_NAME + 1];
 };
 
 struct image {
 	struct leat_service_key key;
 	struct leat_service value;
+	struct leat_policy policy;
 	struct image_backend *backends; /* ordered by address */
 	size_t backend_count;
-	struct leat_slot *slots; /* value.table_size of them */
-	uint32_t open_count;	 /* slots that are open */
-	uint64_t table_digest;	 /* of what the slots were computed from; 0: not known */
+	struct leat_slot *slots; /* value.lookup.size of them */
+	struct leat_slot
+		*former_slots; /* value.former.size of them; NULL: there is no former table */
+	uint16_t *order;       /* of a round robin; else NULL */
+	uint32_t order_size;
+	bool is_imported;      /* slots were opened for flows that came by another node */
+	uint32_t open_count;   /* slots that are open */
+	uint64_t table_digest; /* of what the slots were computed from; 0: not known */
 };
 
 /* The ids in use by all images. */
@@ -37,13 +45,16 @@ void image_ids_deinit(struct image_ids *ids);
 
 /*
  * Makes the image of `service` as the node now wants it. What `old` (NULL for a new service) has an
- * id for keeps it; the rest gets new ids, which belong to the image until image_retire(). A slot whose
- * backend changes is opened, so that its older flows stay where they are (design.md, section 4): its
- * previous backend is the old one's, unless that is down, disabled or gone; such a backend has no
- * forwarding, so that it keeps no remembered flow either. A table that changes its
- * size or hash has no old slots to compare with. A table whose inputs are the old one's is not
- * computed again. The table moves to a new index when its
- * service's entry must change with it, so that both change in one map update.
+ * id for keeps it; the rest gets new ids, which belong to the image until image_retire().
+ *
+ * A slot whose backend changes is opened, so that its older flows stay where they are (design.md,
+ * section 4): its previous backend is the old one's, unless that is down, disabled or gone; such a
+ * backend has no forwarding, so that it keeps no remembered flow either. A scheduler that takes over
+ * from another opens all slots, for flows that were remembered or are yet unknown. A table whose size,
+ * hash or seed changes has no old slots to compare with: it gets a new index, so that it is seen
+ * together with its service's entry, all its slots are open, and the old table stays as the former
+ * one. A table whose inputs are the old one's is not computed again.
+ *
  * 0, -ENOSPC when the maps have no more ids, or -ENOMEM; nothing is taken on failure.
  */
 int image_build(const struct node *node, const struct service *service, const struct image *old,
@@ -51,15 +62,42 @@ int image_build(const struct node *node, const struct service *service, const st
 
 /*
  * A copy of `image` in which the slots are closed that is_busy() has nothing against; what it is asked
- * for are open slots. 0 or -ENOMEM.
+ * for are open slots. While there is a former table, all close together or none: a flow that is opened
+ * in a closed slot is not remembered, and a further change would look for it in the former table.
+ * 0 or -ENOMEM.
  */
 int image_close(const struct image *image, bool (*is_busy)(void *user, uint32_t slot), void *user,
 		struct image **ret_image);
+
+/* What another node knows of a table's past: what a slot's older flows are on. */
+#define IMAGE_CLOSED 0xffff /* as previous: the slot is closed there */
+
+struct image_past {
+	uint16_t *
+		previous; /* by slot: an id, 0 for a backend that is not known here, or IMAGE_CLOSED */
+	struct leat_lookup former; /* size 0: there is none; its table is not used */
+	uint16_t *former_previous; /* by slot of the former table */
+};
+
+/*
+ * A copy of `image` with the slots open that are open in the other node's, and with its former table if
+ * `image` has none. `past` is of a table that finds the same slots. 0, -ENOSPC or -ENOMEM.
+ */
+int image_import(const struct image *image, const struct image_past *past, struct image_ids *ids,
+		 struct image **ret_image);
 
 static inline bool slot_is_open(struct leat_slot slot)
 {
 	return slot.previous & LEAT_SLOT_OPEN;
 }
+
+/* Whether both have their slots at the same place; `a` may be NULL. */
+bool image_is_comparable(const struct image *a, const struct image *b);
+/* Whether a slot of `after` is open that was not in `before`; NULL, or with another table: none was. */
+bool image_opens_slot(const struct image *before, const struct image *after, uint32_t slot);
+/* Whether a slot that stays open leaves a current backend that its older flows may be on. Packets to that
+ * were not noted while it was the current one, so that it counts as in use from now on. */
+bool image_moves_slot(const struct image *before, const struct image *after, uint32_t slot);
 
 /* The number of open slots, counted. */
 uint32_t image_count_open(const struct image *image);

@@ -21,6 +21,16 @@ bool backend_keeps_flows(const struct backend *backend)
 	       health_is_unknown(&backend->health);
 }
 
+bool backend_is_drained(const struct backend *backend)
+{
+	const struct backend_flows *flows = &backend->flows;
+
+	if (!backend_keeps_flows(backend))
+		return true;
+	return backend_effective_weight(backend) == 0 && flows->since_us && flows->live == 0 &&
+	       flows->closing == 0 && flows->silent_s == 0;
+}
+
 const char *backend_state_name(enum backend_state state)
 {
 	static const char *const names[BACKEND_STATE_COUNT] = { "up", "down", "unknown", "draining",
@@ -83,7 +93,8 @@ enum backend_state backend_current_state(const struct backend *backend)
 {
 	if (backend->operator_change.state == OPERATOR_DISABLE)
 		return BACKEND_DISABLED;
-	if (backend->operator_change.state == OPERATOR_DRAIN || backend_wanted_weight(backend) == 0)
+	if (backend->is_leaving || backend->operator_change.state == OPERATOR_DRAIN ||
+	    backend_wanted_weight(backend) == 0)
 		return BACKEND_DRAINING;
 	if (!backend->has_probe)
 		return BACKEND_UP;
@@ -94,7 +105,11 @@ enum backend_state backend_current_state(const struct backend *backend)
 
 uint32_t backend_effective_weight(const struct backend *backend)
 {
-	return backend_current_state(backend) == BACKEND_UP ? backend_wanted_weight(backend) : 0;
+	uint64_t weight = backend_wanted_weight(backend);
+
+	if (backend_current_state(backend) != BACKEND_UP)
+		return 0;
+	return (uint32_t)((weight * backend->ramp_percent + 99) / 100);
 }
 
 struct service *node_find_service(const struct node *node, const char *name)
@@ -108,11 +123,18 @@ struct service *node_find_service(const struct node *node, const char *name)
 
 struct backend *service_find_backend(const struct service *service, const char *name)
 {
+	struct backend *leaving = NULL;
+
 	for (size_t i = 0; i < service->backend_count; i++) {
-		if (strcmp(service->backends[i]->config.name, name) == 0)
-			return service->backends[i];
+		struct backend *backend = service->backends[i];
+
+		if (strcmp(backend->config.name, name) != 0)
+			continue;
+		if (!backend->is_leaving)
+			return backend;
+		leaving = leaving ?: backend;
 	}
-	return NULL;
+	return leaving;
 }
 
 double backend_share(const struct backend *backend)

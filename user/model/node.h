@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "maps/events.h"
 #include "maps/layout.h"
 #include "model/config.h"
 #include "model/health.h"
@@ -81,6 +82,17 @@ void probe_stats_count(struct probe_stats *stats, const struct probe_result *res
 
 #define BACKEND_REASON_SIZE 103
 
+/* What is known of a backend's flows. In the steady state a service with `scheduler: hash` remembers
+ * none: then is_counted is false, and only those opened in open slots are in the numbers. */
+struct backend_flows {
+	bool is_counted; /* live is all of them: its scheduler remembers them, or it drains */
+	uint64_t live;
+	uint64_t closing;	 /* have sent FIN or RST, a short while ago */
+	uint32_t previous_slots; /* open slots whose older flows may be its own */
+	uint32_t silent_s;	 /* draining: until flows that were silent since count as ended */
+	uint64_t since_us;	 /* draining: since when (monotonic) those that speak are counted */
+};
+
 struct probe_watch;
 struct service;
 
@@ -103,6 +115,12 @@ struct backend {
 	struct leat_counter counter;
 	struct counter_rate rate;
 	uint32_t slots; /* of its service's table that hold it */
+
+	bool is_leaving;	  /* no longer in the file, and here until its flows have ended */
+	uint32_t ramp_percent;	  /* of its weight, while it starts slowly; 100: all of it */
+	uint64_t ramp_started_us; /* monotonic */
+	bool is_drain_told;	  /* the end of its drain was logged */
+	struct backend_flows flows;
 };
 
 struct service {
@@ -132,6 +150,18 @@ struct map_usage {
 	uint64_t capacity;
 };
 
+/* The datapath's memory of flows. */
+struct flow_memory {
+	uint64_t remembered; /* live flows */
+	uint64_t old;	     /* of these, the ones that are older than their slot's change */
+	uint64_t half_open;  /* flows of one packet */
+	uint64_t clients;    /* of services with `sticky` */
+	uint64_t capacity;   /* how many flows, half-open flows and clients there is room for */
+	uint64_t half_open_capacity;
+	uint64_t client_capacity;
+	uint64_t events[LEAT_EVENT_COUNT];
+};
+
 #define NODE_MAX_MAPS 8
 
 /* What a restarted daemon found and kept. */
@@ -151,6 +181,7 @@ struct node {
 	struct map_usage maps[NODE_MAX_MAPS];
 	size_t map_count;
 	struct reuse_report reuse;
+	struct flow_memory flow_memory;
 	struct leat_counter reasons[LEAT_REASON_COUNT];
 	struct counter_rate reason_rates[LEAT_REASON_COUNT];
 	uint64_t started_s;
@@ -162,10 +193,14 @@ struct node {
 
 /* The state that health, the file and the operator make together. */
 enum backend_state backend_current_state(const struct backend *backend);
-/* The weight that its table is built with: 0 unless it is up. */
+/* The weight that its table is built with: 0 unless it is up, and less than wanted while it starts
+ * slowly. */
 uint32_t backend_effective_weight(const struct backend *backend);
 /* What the operator or the file asks for, whatever its health. */
 uint32_t backend_wanted_weight(const struct backend *backend);
+
+/* Whether nothing is on its way to a backend that takes no new flows. */
+bool backend_is_drained(const struct backend *backend);
 
 /* Whether flows that it has may stay: it is neither down nor disabled. */
 bool backend_keeps_flows(const struct backend *backend);
@@ -174,6 +209,7 @@ const char *backend_state_name(enum backend_state state);
 const char *operator_state_name(enum operator_state state);
 
 struct service *node_find_service(const struct node *node, const char *name);
+/* One that is leaving only when no other has the name: the file may have given it to a new backend. */
 struct backend *service_find_backend(const struct service *service, const char *name);
 /* The share of the table, 0 to 1. */
 double backend_share(const struct backend *backend);

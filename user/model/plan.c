@@ -27,11 +27,33 @@ static bool forwards(const struct image_backend *backend)
 	       backend->value.forward == LEAT_FORWARD_IPIP;
 }
 
+/* One that comes back without a next hop has its slots, too. */
 static enum plan_step change_step(const struct image_backend *was, const struct image_backend *now)
 {
 	if (!was)
 		return PLAN_ADD_BACKEND;
-	return forwards(now) ? PLAN_SET_BACKEND : PLAN_CLEAR_BACKEND;
+	return forwards(now) || was->value.forward == LEAT_FORWARD_NONE ? PLAN_SET_BACKEND
+									: PLAN_CLEAR_BACKEND;
+}
+
+static bool same_load(const struct image_backend *a, const struct image_backend *b)
+{
+	return a->load.weight == b->load.weight && a->load.flags == b->load.flags;
+}
+
+static void plan_backend(struct builder *builder, const struct image *after,
+			 const struct image_backend *was, const struct image_backend *now)
+{
+	struct plan_operation operation = { .image = after, .backend = now };
+
+	if (!was || memcmp(&was->value, &now->value, sizeof(now->value)) != 0) {
+		operation.step = change_step(was, now);
+		add_operation(builder, operation);
+	}
+	if (!was || !same_load(was, now)) {
+		operation.step = PLAN_SET_LOAD;
+		add_operation(builder, operation);
+	}
 }
 
 static void plan_backends(struct builder *builder, const struct image *before,
@@ -39,14 +61,9 @@ static void plan_backends(struct builder *builder, const struct image *before,
 {
 	for (size_t i = 0; i < after->backend_count; i++) {
 		const struct image_backend *now = &after->backends[i];
-		const struct image_backend *was = before ? image_find_backend(before, &now->address)
-							 : NULL;
-		struct plan_operation operation = { .image = after, .backend = now };
 
-		if (was && memcmp(&was->value, &now->value, sizeof(now->value)) == 0)
-			continue;
-		operation.step = change_step(was, now);
-		add_operation(builder, operation);
+		plan_backend(builder, after,
+			     before ? image_find_backend(before, &now->address) : NULL, now);
 	}
 }
 
@@ -64,47 +81,141 @@ static void plan_lost_backends(struct builder *builder, const struct image *befo
 	}
 }
 
-static bool same_table(const struct image *a, const struct image *b)
+static bool has_table(const struct image *image, uint16_t table)
 {
-	return a->value.table == b->value.table && a->value.table_size == b->value.table_size &&
-	       memcmp(a->slots, b->slots, a->value.table_size * sizeof(a->slots[0])) == 0;
+	return image && (image->value.lookup.table == table ||
+			 (image->value.former.size && image->value.former.table == table));
 }
 
-static bool opens_slots(const struct image *before, const struct image *after)
+static bool same_table(const struct image *a, const struct image *b)
 {
-	bool is_comparable = before && before->value.table == after->value.table;
+	return image_is_comparable(a, b) &&
+	       memcmp(a->slots, b->slots, a->value.lookup.size * sizeof(a->slots[0])) == 0;
+}
 
-	for (uint32_t i = 0; i < after->value.table_size; i++) {
-		if (slot_is_open(after->slots[i]) &&
-		    !(is_comparable && slot_is_open(before->slots[i])))
+static bool starts_clocks(const struct image *before, const struct image *after)
+{
+	for (uint32_t i = 0; i < after->value.lookup.size; i++) {
+		if (image_opens_slot(before, after, i) || image_moves_slot(before, after, i))
 			return true;
 	}
 	return false;
 }
 
-static void plan_change(struct builder *builder, const struct image *before,
-			const struct image *after)
+/* In the map; an image that was read back from maps does not hold it. */
+static bool has_order(const struct image *image)
 {
-	if (after)
-		plan_backends(builder, before, after);
-	if (after && !(before && same_table(before, after)))
-		add_operation(builder, (struct plan_operation){
-					       .step = PLAN_SET_TABLE,
-					       .image = after,
-					       .opens_slots = opens_slots(before, after),
-				       });
-	if (after && !(before && memcmp(&before->value, &after->value, sizeof(after->value)) == 0))
+	return image->value.scheduler == LEAT_SCHEDULER_ROUND_ROBIN;
+}
+
+static bool same_order(const struct image *a, const struct image *b)
+{
+	return a && a->order && a->order_size == b->order_size &&
+	       memcmp(a->order, b->order, a->order_size * sizeof(*a->order)) == 0;
+}
+
+/* A former table that comes from another node: no service had it before. */
+static bool brings_former(const struct image *before, const struct image *after)
+{
+	return after->former_slots && !has_table(before, after->value.former.table);
+}
+
+/* What the map holds for the former table: before this change, that may have been the service's own. */
+static bool former_differs(const struct image *before, const struct image *after)
+{
+	const struct leat_slot *was;
+
+	if (!after->former_slots || !before || brings_former(before, after))
+		return false;
+	was = before->value.lookup.table == after->value.former.table ? before->slots
+								      : before->former_slots;
+	for (uint32_t i = 0; i < after->value.former.size; i++) {
+		if ((was[i].previous ^ after->former_slots[i].previous) & LEAT_SLOT_BACKEND)
+			return true;
+	}
+	return false;
+}
+
+static void add_step(struct builder *builder, enum plan_step step, const struct image *image,
+		     uint16_t table)
+{
+	add_operation(builder,
+		      (struct plan_operation){ .step = step, .image = image, .table = table });
+}
+
+static void plan_slots(struct builder *builder, const struct image *before,
+		       const struct image *after)
+{
+	uint16_t table = after->value.lookup.table;
+
+	if (same_table(before, after))
+		return;
+	if (starts_clocks(before, after))
+		add_operation(builder, (struct plan_operation){ .step = PLAN_START_CLOCKS,
+								.image = after,
+								.before = before,
+								.table = table });
+	add_step(builder, PLAN_SET_TABLE, after, table);
+}
+
+static void plan_table(struct builder *builder, const struct image *before,
+		       const struct image *after)
+{
+	plan_slots(builder, before, after);
+	if (brings_former(before, after))
+		add_step(builder, PLAN_SET_TABLE, after, after->value.former.table);
+	if (after->order && !same_order(before, after))
+		add_step(builder, PLAN_SET_ORDER, after, after->value.lookup.table);
+	if (former_differs(before, after))
+		add_step(builder, PLAN_SET_FORMER, after, after->value.former.table);
+}
+
+static void plan_service(struct builder *builder, const struct image *before,
+			 const struct image *after)
+{
+	if (!before || memcmp(&before->policy, &after->policy, sizeof(after->policy)) != 0)
+		add_step(builder, PLAN_SET_POLICY, after, 0);
+	if (!before || memcmp(&before->value, &after->value, sizeof(after->value)) != 0)
 		add_operation(builder, (struct plan_operation){ .step = PLAN_SET_SERVICE,
 								.image = after,
 								.is_new = !before });
-	if (before && !after)
-		add_operation(builder, (struct plan_operation){ .step = PLAN_DELETE_SERVICE,
-								.image = before });
-	if (before && !(after && after->value.table == before->value.table))
-		add_operation(builder, (struct plan_operation){ .step = PLAN_DELETE_TABLE,
-								.image = before });
+}
+
+static void plan_lost_table(struct builder *builder, const struct image *before,
+			    const struct image *after, uint16_t table)
+{
+	if (!has_table(after, table))
+		add_step(builder, PLAN_DELETE_TABLE, before, table);
+}
+
+static void plan_lost(struct builder *builder, const struct image *before,
+		      const struct image *after)
+{
+	uint16_t table = before->value.lookup.table;
+	bool keeps_clocks = after && after->value.lookup.table == table && after->open_count;
+
+	if (!after)
+		add_step(builder, PLAN_DELETE_SERVICE, before, 0);
+	if (has_order(before) && !(after && has_order(after)))
+		add_step(builder, PLAN_DELETE_ORDER, before, 0);
+	if (before->open_count && !keeps_clocks)
+		add_step(builder, PLAN_STOP_CLOCKS, before, table);
+	plan_lost_table(builder, before, after, table);
+	if (before->former_slots)
+		plan_lost_table(builder, before, after, before->value.former.table);
+	plan_lost_backends(builder, before, after);
+}
+
+static void plan_change(struct builder *builder, const struct image *before,
+			const struct image *after)
+{
+	if (after) {
+		plan_backends(builder, before, after);
+		plan_table(builder, before, after);
+		plan_service(builder, before, after);
+	}
 	if (before)
-		plan_lost_backends(builder, before, after);
+		plan_lost(builder, before, after);
 }
 
 static void plan_changes(struct builder *builder, const struct plan_change *changes, size_t count)

@@ -12,11 +12,18 @@
 #define PLAN_STEPS(X)                                                                              \
 	X(ADD_BACKEND, "add-backend")                                                              \
 	X(SET_BACKEND, "set-backend")                                                              \
+	X(SET_LOAD, "set-load")                                                                    \
+	X(SET_POLICY, "set-policy")                                                                \
+	X(SET_ORDER, "set-order")                                                                  \
+	X(START_CLOCKS, "start-clocks")                                                            \
 	X(SET_TABLE, "set-table")                                                                  \
 	X(SET_SERVICE, "set-service")                                                              \
 	X(DELETE_SERVICE, "delete-service")                                                        \
 	X(SWAP_SERVICES, "swap-services")                                                          \
+	X(SET_FORMER, "set-former")                                                                \
 	X(CLEAR_BACKEND, "clear-backend")                                                          \
+	X(DELETE_ORDER, "delete-order")                                                            \
+	X(STOP_CLOCKS, "stop-clocks")                                                              \
 	X(DELETE_TABLE, "delete-table")                                                            \
 	X(DELETE_BACKEND, "delete-backend")
 
@@ -27,15 +34,21 @@ enum plan_step {
 		PLAN_STEP_COUNT,
 };
 
-/* CLEAR_BACKEND sets a value with which packets are dropped, once no slot sends it any.
+/*
+ * CLEAR_BACKEND sets a value with which packets are dropped, once no slot sends it any. START_CLOCKS
+ * makes a table's clocks, if it has none, and starts those of the lines in which slots are opened; where
+ * they only move, it notes that their previous backends are in use.
  * SET_SERVICE and DELETE_SERVICE are seen by packets with SWAP_SERVICES, all at once; it has no image.
- * Points into the images that the plan was made from; they must outlive it. */
+ * SET_FORMER takes backends that go out of a former table; only then is that table no service's own.
+ * Points into the images that the plan was made from; they must outlive it.
+ */
 struct plan_operation {
 	enum plan_step step;
 	bool is_new;			     /* SET_SERVICE: its counters start at zero */
-	bool opens_slots;		     /* SET_TABLE: some slot was not open before */
+	uint16_t table;			     /* the CLOCKS and TABLE steps, and SET_FORMER */
 	const struct image *image;	     /* the new one; for the DELETE steps the old one */
-	const struct image_backend *backend; /* for the BACKEND steps */
+	const struct image *before;	     /* START_CLOCKS: the old one; NULL: all is new */
+	const struct image_backend *backend; /* for the BACKEND steps and SET_LOAD */
 };
 
 struct plan {

@@ -37,6 +37,7 @@ static void backend_begin(struct backend *backend, const struct probe_config *pr
 	backend->health = health_new(threshold(probe->rise), threshold(probe->fall));
 	backend->state = BACKEND_UNKNOWN;
 	backend->state_changed_s = clock_wall_s();
+	backend->ramp_percent = 100;
 	strcpy(backend->reason, "no probe has ended yet");
 }
 
@@ -54,15 +55,18 @@ static void backend_inherit(struct backend *backend, const struct backend *old,
 	backend->state = old->state;
 	backend->state_changed_s = old->state_changed_s;
 	memcpy(backend->reason, old->reason, sizeof(backend->reason));
+	backend->ramp_percent = old->ramp_percent;
+	backend->ramp_started_us = old->ramp_started_us;
+	backend->is_drain_told = old->is_drain_told;
+	backend->flows = old->flows;
 	backend->id = old->id;
 	backend->counter = old->counter;
 	backend->rate = old->rate;
 }
 
 static int add_backend(struct service *service, const struct backend_config *config,
-		       const struct service *old_service)
+		       const struct backend *old, bool is_leaving)
 {
-	const struct backend *old = find_backend(old_service, &config->address);
 	const struct probe_config *probe = &service->config.probe;
 	struct backend *backend = calloc(1, sizeof(*backend));
 
@@ -70,6 +74,7 @@ static int add_backend(struct service *service, const struct backend_config *con
 		return -ENOMEM;
 	backend->service = service;
 	backend->config = *config;
+	backend->is_leaving = is_leaving;
 	backend->has_probe = probe->type != PROBE_NONE;
 	if (old)
 		backend_inherit(backend, old, probe);
@@ -79,25 +84,105 @@ static int add_backend(struct service *service, const struct backend_config *con
 	return 0;
 }
 
-static int succeed(const struct service_config *config, const struct service *old,
-		   struct service **ret_service)
+static bool has_backend(const struct service_config *config, const struct leat_addr *address)
 {
-	cleanup(service_freep) struct service *service = calloc(1, sizeof(*service));
-
-	if (!service)
-		return -ENOMEM;
-	service->config = *config;
-	service->backends = calloc(config->backend_count + 1, sizeof(struct backend *));
-	if (!service->backends)
-		return -ENOMEM;
 	for (size_t i = 0; i < config->backend_count; i++) {
-		int r = add_backend(service, &config->backends[i], old);
+		if (address_equal(&config->backends[i].address, address))
+			return true;
+	}
+	return false;
+}
+
+/* One that keeps no flow has nothing to stay for. */
+static bool is_lost(const struct service_config *config, const struct backend *backend)
+{
+	return !has_backend(config, &backend->config.address) && backend_keeps_flows(backend) &&
+	       !(backend->is_leaving && backend_is_drained(backend));
+}
+
+/* Its name may be another's in the new file. */
+static void name_leaving(const struct service *service, struct backend_config *config)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	if (service_find_backend(service, config->name))
+		snprintf(config->name, sizeof(config->name), "%s",
+			 address_format(&config->address, text));
+}
+
+/* What does not fit any more is not drained, but gone. */
+static int add_leaving(struct service *service, const struct service *old)
+{
+	for (size_t i = 0; i < old->backend_count; i++) {
+		const struct backend *backend = old->backends[i];
+		struct backend_config config = backend->config;
+		int r;
+
+		if (!is_lost(&service->config, backend))
+			continue;
+		if (service->backend_count == LEAT_MAX_SERVICE_BACKENDS)
+			return 0;
+		name_leaving(service, &config);
+		r = add_backend(service, &config, backend, true);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int succession_add_leaving(struct service *service, const char *name,
+			   const struct leat_addr *address)
+{
+	struct backend_config config = { .address = *address };
+	struct backend **more;
+
+	if (service->backend_count == LEAT_MAX_SERVICE_BACKENDS)
+		return -ENOSPC;
+	more = realloc(service->backends, (service->backend_count + 1) * sizeof(struct backend *));
+	if (!more)
+		return -ENOMEM;
+	service->backends = more;
+	snprintf(config.name, sizeof(config.name), "%s", name);
+	name_leaving(service, &config);
+	return add_backend(service, &config, NULL, true);
+}
+
+static int add_configured(struct service *service, const struct service *old)
+{
+	const struct service_config *config = &service->config;
+
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *backend = &config->backends[i];
+		int r = add_backend(service, backend, find_backend(old, &backend->address), false);
 
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int succeed(const struct service_config *config, const struct service *old, bool drains_lost,
+		   struct service **ret_service)
+{
+	cleanup(service_freep) struct service *service = calloc(1, sizeof(*service));
+	int r;
+
+	if (!service)
+		return -ENOMEM;
+	service->config = *config;
+	/* With room for those that leave. */
+	service->backends = calloc(config->backend_count + (old ? old->backend_count : 0) + 1,
+				   sizeof(struct backend *));
+	if (!service->backends)
+		return -ENOMEM;
+	r = add_configured(service, old);
+	if (r == 0 && old && drains_lost)
+		r = add_leaving(service, old);
+	if (r < 0)
+		return r;
 	if (old) {
 		service->id = old->id;
+		service->open_slots = old->open_slots;
 		service->counter = old->counter;
 		service->rate = old->rate;
 	}
@@ -105,7 +190,7 @@ static int succeed(const struct service_config *config, const struct service *ol
 	return 0;
 }
 
-int succession_make(const struct node *node, const struct config *config,
+int succession_make(const struct node *node, const struct config *config, bool drains_lost,
 		    struct succession *ret_succession)
 {
 	cleanup(succession_deinit) struct succession made = { 0 };
@@ -115,7 +200,7 @@ int succession_make(const struct node *node, const struct config *config,
 		return -ENOMEM;
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct service_config *service = &config->services[i];
-		int r = succeed(service, find_predecessor(node, &service->key),
+		int r = succeed(service, find_predecessor(node, &service->key), drains_lost,
 				&made.services[made.count]);
 
 		if (r < 0)

@@ -14,9 +14,17 @@ struct succession {
 	size_t count;
 };
 
-/* `config` must live as long as the services. 0 or -ENOMEM. */
-int succession_make(const struct node *node, const struct config *config,
+/*
+ * `config` must live as long as the services. With `drains_lost`, a backend that the configuration no
+ * longer has stays with its service, leaving: it takes no new flows, and goes when its old ones have
+ * ended. 0 or -ENOMEM.
+ */
+int succession_make(const struct node *node, const struct config *config, bool drains_lost,
 		    struct succession *ret_succession);
+/* Adds a backend that an earlier daemon's maps have and the configuration has not. 0, -ENOSPC when the
+ * service has as many as it can, or -ENOMEM. */
+int succession_add_leaving(struct service *service, const char *name,
+			   const struct leat_addr *address);
 void succession_deinit(struct succession *succession);
 
 #endif

@@ -9,9 +9,10 @@
  * of independent draws, and so far fewer backends that meet their bound. The lower 32 bits are
  * drawn, and only where the upper ones leave a choice.
  *
- * What makes it fast: -ln(u) >= 1 - u, so a look at the upper bits of 1 - u tells nearly always
- * that a backend is out of reach. sweep() does that for many slots at once, in loops that compilers
- * turn into vector instructions, starting from a score that most slots' winners stay below.
+ * What makes it fast: who wins a slot has a small score there, so sweep() walks each backend's
+ * permutation backwards, from its best slot on, and stops where nearly all slots have a winner. That
+ * is at most five steps for each slot, however many backends there are. A step compares marks, which
+ * are scores read off a chord of the logarithm; scores proper are computed where two are too close.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,19 +20,28 @@
 #include "maps/hash.h"
 #include "model/table_kinds.h"
 
-/* As many slots as sweep() has at hand at once; divides a block. */
-#define CHUNK 1024
-/* Slots that are looked at in one go. */
-#define GROUP 32
-/* As many slots as 16 bits count; each has its own permutations. */
+/* As many slots as 16 bits count; each block has its own permutations. */
 #define BLOCK 65536
 
 #define DISTANCE_ONE  (1ULL << TABLE_DISTANCE_BITS)
 /* Scores are in units of 2^-58, which the largest logarithm, 34 / 1, just fits. */
 #define SCORE_SHIFT   10
 #define COARSE_SHIFT  (TABLE_DISTANCE_BITS - 16)
-#define NO_CONTENDER  UINT16_MAX
 #define LOG_CELL_BITS 40
+
+/* Coarse distances of which sweep() takes care in one go: a cell of the logarithm's. */
+#define RUN	   256
+/* sweep() goes up to the score REACH / sum of weights; e^-5 of all slots have none below. */
+#define REACH	   5ULL
+/* A mark is a score of sweep()'s: 20 bits of it, and then the index of the contender. */
+#define INDEX_BITS 12
+#define INDEX_MASK ((1U << INDEX_BITS) - 1)
+#define NO_MARK	   0xc0000000U
+/* More than what marks are off for being rounded. */
+#define ROUNDING   (4U << INDEX_BITS)
+
+_Static_assert(RUN == 1 << (LOG_CELL_BITS - COARSE_SHIFT), "a run is a cell");
+_Static_assert(LEAT_MAX_SERVICE_BACKENDS <= 1 << INDEX_BITS, "an index fits a mark");
 
 /* -ln(1 - i / 256), in units of 2^-48. */
 static const uint64_t logs[129] = {
@@ -109,13 +119,48 @@ static struct permutation permutation_new(uint64_t hash, uint32_t block)
 }
 
 /* Unsigned products of 16-bit numbers that are cut to 16 bits again: int would overflow. */
+static inline uint16_t multiply(uint16_t x, uint16_t factor)
+{
+	return (uint16_t)((uint32_t)x * factor);
+}
+
 static inline uint16_t permute(const struct permutation *p, uint16_t x)
 {
-	x = (uint16_t)((uint32_t)x * p->factors[0] + p->terms[0]);
+	x = (uint16_t)(multiply(x, p->factors[0]) + p->terms[0]);
 	x = (uint16_t)(x ^ x >> 8);
-	x = (uint16_t)((uint32_t)x * p->factors[1] + p->terms[1]);
+	x = (uint16_t)(multiply(x, p->factors[1]) + p->terms[1]);
 	x = (uint16_t)(x ^ x >> 7);
-	return (uint16_t)((uint32_t)x * p->factors[2]);
+	return multiply(x, p->factors[2]);
+}
+
+/* Modulo 2^16, by Newton's method: an odd number is its own inverse to 3 bits, and each step doubles
+ * them. */
+static uint16_t inverse(uint16_t odd)
+{
+	uint16_t x = odd;
+
+	for (int bits = 3; bits < 16; bits *= 2)
+		x = multiply(x, (uint16_t)(2 - multiply(odd, x)));
+	return x;
+}
+
+/* What unpermute() takes. */
+static struct permutation permutation_reverse(const struct permutation *p)
+{
+	return (struct permutation){
+		.factors = { inverse(p->factors[0]), inverse(p->factors[1]),
+			     inverse(p->factors[2]) },
+		.terms = { p->terms[0], p->terms[1] },
+	};
+}
+
+static inline uint16_t unpermute(const struct permutation *reverse, uint16_t x)
+{
+	x = multiply(x, reverse->factors[2]);
+	x = (uint16_t)(x ^ x >> 7 ^ x >> 14);
+	x = multiply((uint16_t)(x - reverse->terms[1]), reverse->factors[1]);
+	x = (uint16_t)(x ^ x >> 8);
+	return multiply((uint16_t)(x - reverse->terms[0]), reverse->factors[0]);
 }
 
 static uint64_t full_distance(uint64_t hash, uint32_t slot, uint16_t coarse)
@@ -134,8 +179,6 @@ uint64_t table_rendezvous_distance(uint64_t hash, uint32_t slot)
 
 struct contender {
 	struct permutation permutation; /* of the current block */
-	uint16_t reach;	  /* its weight, as the factor from a bound to a coarse distance */
-	uint16_t is_wide; /* all bits set: any coarse distance may be in reach */
 	uint16_t id;
 	uint32_t weight;
 	uint32_t room;
@@ -144,61 +187,39 @@ struct contender {
 };
 
 struct rendezvous {
-	struct contender *contenders; /* those with room, and those that filled up in this chunk */
+	struct contender *contenders; /* those that had room at the start of the block */
 	size_t count;
-	uint32_t first; /* slot of the chunk */
-	unsigned int bound_shift;
+	uint32_t first; /* slot of the block */
 
-	uint64_t scores[CHUNK]; /* the best so far */
-	uint16_t bounds[CHUNK]; /* the same, rounded up, in units of 2^bound_shift */
-	uint16_t winners[CHUNK];
+	unsigned int mark_shift; /* from a score to a mark */
+	uint32_t limit;		 /* marks up to here are complete ... */
+	uint32_t margin;	 /* ... and decide if they differ by more than this */
+	uint32_t *marks;	 /* the best of each slot of the block */
 };
 
-static uint64_t contender_score(const struct contender *c, uint32_t slot, uint16_t coarse)
-{
-	uint64_t distance = full_distance(c->hash, slot, coarse);
-
-	return (table_rendezvous_log(distance) << SCORE_SHIFT) / c->weight;
-}
-
-/* A power of two between 4 / weight_sum and 8 / weight_sum, as a score: the winner's score exceeds it
- * in fewer than e^-4 of all slots. Those are left to settle(). */
-static unsigned int score_limit_log2(uint64_t weight_sum)
-{
-	return TABLE_DISTANCE_BITS + SCORE_SHIFT + 2 -
-	       (63 - (unsigned int)__builtin_clzll(weight_sum));
-}
-
 static void contender_init(struct contender *c, const struct table_backend *backend, uint64_t seed,
-			   uint32_t room, unsigned int limit_log2)
+			   uint32_t room)
 {
-	/* A score is out of reach if coarse >= bound * weight * 2^(bound_shift - 42). */
-	unsigned int unit = COARSE_SHIFT + SCORE_SHIFT;
-	uint64_t reach;
-
-	reach = limit_log2 >= unit ? (uint64_t)backend->weight << (limit_log2 - unit)
-				   : (backend->weight >> (unit - limit_log2)) + 1;
 	*c = (struct contender){
-		.reach = (uint16_t)MIN(reach, UINT16_MAX),
-		.is_wide = reach > UINT16_MAX ? UINT16_MAX : 0,
 		.id = backend->id,
 		.weight = backend->weight,
 		.room = room,
 		.hash = table_hash_address(&backend->address, seed),
-		.least_score = (1ULL << unit) / backend->weight,
+		.least_score = (1ULL << (COARSE_SHIFT + SCORE_SHIFT)) / backend->weight,
 	};
 }
 
-static void start_block(struct rendezvous *r)
+static uint64_t score_of_distance(const struct contender *c, uint64_t distance)
 {
-	for (size_t i = 0; i < r->count; i++) {
-		struct contender *c = &r->contenders[i];
-
-		c->permutation = permutation_new(c->hash, r->first / BLOCK);
-	}
+	return (table_rendezvous_log(distance) << SCORE_SHIFT) / c->weight;
 }
 
-/* Only between chunks: sweep() and settle() know contenders by their index. */
+static uint64_t score_of_slot(const struct contender *c, uint32_t slot, uint16_t coarse)
+{
+	return score_of_distance(c, full_distance(c->hash, slot, coarse));
+}
+
+/* Only between blocks: marks know contenders by their index. */
 static void drop_full(struct rendezvous *r)
 {
 	size_t kept = 0;
@@ -210,61 +231,145 @@ static void drop_full(struct rendezvous *r)
 	r->count = kept;
 }
 
-static void reset_scores(struct rendezvous *r)
+static uint64_t contenders_weight(const struct rendezvous *r)
 {
-	for (size_t i = 0; i < CHUNK; i++) {
-		r->scores[i] = (uint64_t)UINT16_MAX << r->bound_shift;
-		r->bounds[i] = UINT16_MAX;
-		r->winners[i] = NO_CONTENDER;
-	}
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		sum += r->contenders[i].weight;
+	return sum;
 }
 
-/* Which slots of a group the contender may win; returns whether there are any. */
-static bool find_reachable(const struct rendezvous *r, const struct contender *contender,
-			   uint32_t offset, uint16_t coarse[GROUP], uint16_t reachable[GROUP])
+static void start_block(struct rendezvous *r)
 {
-	const struct contender c = *contender;
-	const uint16_t *bounds = &r->bounds[offset];
-	uint16_t first = (uint16_t)(r->first + offset);
-	uint16_t any = 0;
+	uint64_t weight_sum, limit;
 
-	for (uint16_t i = 0; i < GROUP; i++) {
-		uint16_t limit = (uint16_t)((uint32_t)bounds[i] * c.reach >> 16 | c.is_wide);
-
-		coarse[i] = permute(&c.permutation, (uint16_t)(first + i));
-		reachable[i] = coarse[i] <= limit ? UINT16_MAX : 0;
-		any |= reachable[i];
-	}
-	return any;
-}
-
-static void compete(struct rendezvous *r, size_t index, uint32_t offset, uint16_t coarse)
-{
-	uint64_t score = contender_score(&r->contenders[index], r->first + offset, coarse);
-
-	if (score >= r->scores[offset])
-		return;
-	r->scores[offset] = score;
-	r->bounds[offset] = (uint16_t)((score + (1ULL << r->bound_shift) - 1) >> r->bound_shift);
-	r->winners[offset] = (uint16_t)index;
-}
-
-/* Finds the winners of a chunk as if all who have room now had room to its end. */
-static void sweep(struct rendezvous *r)
-{
-	uint16_t coarse[GROUP], reachable[GROUP];
-
-	reset_scores(r);
+	drop_full(r);
+	weight_sum = contenders_weight(r);
+	assert(weight_sum > 0);
+	limit = (REACH << (TABLE_DISTANCE_BITS + SCORE_SHIFT)) / weight_sum;
+	r->mark_shift = 33 - (unsigned int)__builtin_clzll(limit);
+	r->limit = (uint32_t)(limit >> r->mark_shift);
+	/* Wide enough for chords of all who have half of the mean weight. */
+	r->margin = (uint32_t)((uint64_t)r->limit * r->count * 4 / (REACH * BLOCK));
+	r->margin = MAX(r->margin, r->limit / 1024);
 	for (size_t i = 0; i < r->count; i++) {
-		for (uint32_t offset = 0; offset < CHUNK; offset += GROUP) {
-			if (!find_reachable(r, &r->contenders[i], offset, coarse, reachable))
-				continue;
-			for (uint32_t j = 0; j < GROUP; j++) {
-				if (reachable[j])
-					compete(r, i, offset + j, coarse[j]);
-			}
-		}
+		struct contender *c = &r->contenders[i];
+
+		c->permutation = permutation_new(c->hash, r->first / BLOCK);
 	}
+}
+
+/* A contender's slots for consecutive coarse distances, and its marks there. */
+struct run {
+	uint32_t index;
+	uint16_t first; /* coarse distance */
+	uint32_t length;
+	uint16_t slots[RUN];
+	uint32_t marks[RUN];
+};
+
+static uint32_t mark_new(uint64_t rough_score, uint32_t index)
+{
+	return (uint32_t)rough_score >> INDEX_BITS << INDEX_BITS | index;
+}
+
+/* From one end of the cell to the other in equal steps. */
+static void mark_by_chord(struct run *run, uint32_t start, uint32_t step, uint32_t limit)
+{
+	run->length = MIN((limit - start) / step + 1, RUN);
+	for (uint32_t i = 0; i < RUN; i++)
+		run->marks[i] = mark_new(start + i * step, run->index);
+}
+
+static void mark_by_score(struct run *run, const struct rendezvous *r)
+{
+	const struct contender *c = &r->contenders[run->index];
+	uint64_t limit = (uint64_t)r->limit << r->mark_shift;
+
+	for (run->length = 0; run->length < RUN; run->length++) {
+		uint16_t coarse = (uint16_t)(run->first + run->length);
+		uint32_t slot = r->first + run->slots[run->length];
+		uint64_t score;
+
+		if (coarse * c->least_score > limit)
+			break;
+		score = MIN(score_of_slot(c, slot, coarse), limit);
+		run->marks[run->length] = mark_new(score >> r->mark_shift, run->index);
+	}
+}
+
+/* A score may exceed its mark by a step, as its distance exceeds the coarse one. It may be less, as a
+ * curve is below its chord: by a quarter of the cell's width times how much steeper the curve gets,
+ * at most. With half a margin for each, two marks a margin apart are in the order of their scores. */
+static bool is_chord_close(const struct rendezvous *r, uint32_t cell, uint64_t span)
+{
+	uint64_t step = span / RUN, sag = span / (4 * (255 - cell));
+
+	return MAX(step, sag) <= (r->margin - ROUNDING) / 2;
+}
+
+static uint64_t cell_start(const struct rendezvous *r, const struct contender *c, uint32_t cell)
+{
+	return score_of_distance(c, (uint64_t)cell << LOG_CELL_BITS) >> r->mark_shift;
+}
+
+static bool is_better(const struct rendezvous *r, uint32_t index, uint32_t other, uint16_t slot)
+{
+	const struct contender *a = &r->contenders[index], *b = &r->contenders[other];
+	uint64_t first = score_of_slot(a, r->first + slot, permute(&a->permutation, slot));
+	uint64_t second = score_of_slot(b, r->first + slot, permute(&b->permutation, slot));
+
+	return first < second || (first == second && index < other);
+}
+
+static void enter_run(struct rendezvous *r, const struct run *run)
+{
+	const uint32_t margin = r->margin;
+	uint32_t *marks = r->marks;
+
+	for (uint32_t i = 0; i < run->length; i++) {
+		uint16_t slot = run->slots[i];
+		uint32_t mark = run->marks[i], best = marks[slot];
+
+		if (__builtin_expect(mark - best + margin > 2 * margin, 1))
+			marks[slot] = MIN(mark, best);
+		else if (is_better(r, run->index, best & INDEX_MASK, slot))
+			marks[slot] = mark;
+	}
+}
+
+/* Ends before the last cell, where the logarithm has no end: REACH is below ln(256). */
+static void sweep_contender(struct rendezvous *r, uint32_t index)
+{
+	const struct contender *c = &r->contenders[index];
+	const struct permutation reverse = permutation_reverse(&c->permutation);
+	struct run run = { .index = index };
+	uint64_t start = 0, span;
+
+	for (uint32_t cell = 0; start <= r->limit; cell++, start += span) {
+		span = cell_start(r, c, cell + 1) - start;
+		run.first = (uint16_t)(cell * RUN);
+		for (uint16_t i = 0; i < RUN; i++)
+			run.slots[i] = unpermute(&reverse, (uint16_t)(run.first + i));
+		if (is_chord_close(r, cell, span))
+			mark_by_chord(&run, (uint32_t)start, (uint32_t)(span / RUN), r->limit);
+		else
+			mark_by_score(&run, r);
+		enter_run(r, &run);
+	}
+}
+
+/* Finds the winners of a block as if all who have room now had room to its end. Walks go over all of
+ * a block, so for a few slots find_winner() is quicker; 40 more looks stand for its scores. */
+static void sweep(struct rendezvous *r, uint32_t slot_count)
+{
+	for (uint32_t i = 0; i < BLOCK; i++)
+		r->marks[i] = NO_MARK;
+	if (slot_count * (r->count + 40) < REACH * BLOCK)
+		return;
+	for (uint32_t i = 0; i < r->count; i++)
+		sweep_contender(r, i);
 }
 
 /* One slot's winner among those who have room at this moment. */
@@ -280,7 +385,7 @@ static struct contender *find_winner(struct rendezvous *r, uint32_t slot)
 
 		if (coarse * c->least_score >= best || c->room == 0)
 			continue;
-		score = contender_score(c, slot, coarse);
+		score = score_of_slot(c, slot, coarse);
 		if (score < best) {
 			best = score;
 			winner = c;
@@ -289,15 +394,15 @@ static struct contender *find_winner(struct rendezvous *r, uint32_t slot)
 	return winner;
 }
 
-/* Gives each slot of the chunk to its winner, in order, or to the next in line if that one filled up
+/* Gives each slot of the block to its winner, in order, or to the next in line if that one filled up
  * or sweep() found none. There always is one: rooms add up to more than the size. */
 static void settle(struct rendezvous *r, uint16_t *slots, uint32_t size)
 {
-	for (uint32_t i = 0; i < CHUNK && r->first + i < size; i++) {
-		uint16_t index = r->winners[i];
-		struct contender *c = index == NO_CONTENDER ? NULL : &r->contenders[index];
+	for (uint32_t i = 0; i < BLOCK && r->first + i < size; i++) {
+		uint32_t mark = r->marks[i];
+		struct contender *c = &r->contenders[mark & INDEX_MASK];
 
-		if (!c || c->room == 0)
+		if (mark > r->limit - r->margin || c->room == 0)
 			c = find_winner(r, r->first + i);
 		assert(c);
 		c->room--;
@@ -309,25 +414,18 @@ int table_rendezvous_build(const struct table_backend *backends, size_t count, u
 			   uint16_t *slots, uint32_t size)
 {
 	cleanup(freep) struct contender *contenders = calloc(count, sizeof(*contenders));
+	cleanup(freep) uint32_t *marks = calloc(BLOCK, sizeof(*marks));
 	uint64_t weight_sum = table_weight_sum(backends, count);
-	unsigned int limit_log2 = score_limit_log2(weight_sum);
-	struct rendezvous r = {
-		.contenders = contenders,
-		.count = count,
-		.bound_shift = limit_log2 - 16,
-	};
+	struct rendezvous r = { .contenders = contenders, .count = count, .marks = marks };
 
-	if (!contenders)
+	if (!contenders || !marks)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		contender_init(&contenders[i], &backends[i], seed,
-			       table_rendezvous_room(size, backends[i].weight, weight_sum),
-			       limit_log2);
-	for (; r.first < size; r.first += CHUNK) {
-		if (r.first % BLOCK == 0)
-			start_block(&r);
-		drop_full(&r);
-		sweep(&r);
+			       table_rendezvous_room(size, backends[i].weight, weight_sum));
+	for (; r.first < size; r.first += BLOCK) {
+		start_block(&r);
+		sweep(&r, MIN(size - r.first, BLOCK));
 		settle(&r, slots, size);
 	}
 	return 0;
