@@ -66,6 +66,23 @@ int datapath_read_reasons(struct datapath *datapath, struct leat_counter reasons
 	return add_retired(datapath, LEAT_RETIRED_TOTAL, &reasons[LEAT_FORWARDED]);
 }
 
+int datapath_read_events(struct datapath *datapath, uint64_t ret_events[LEAT_EVENT_COUNT])
+{
+	uint64_t *per_cpu = (uint64_t *)datapath->per_cpu;
+
+	for (uint32_t event = 0; event < LEAT_EVENT_COUNT; event++) {
+		int r = bpf_map_lookup_elem(bpf_map__fd(datapath->maps->maps.event_count), &event,
+					    per_cpu);
+
+		if (r < 0)
+			return r;
+		ret_events[event] = 0;
+		for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++)
+			ret_events[event] += per_cpu[cpu];
+	}
+	return 0;
+}
+
 static int zero_counter(struct datapath *datapath, const struct bpf_map *map, uint32_t id)
 {
 	memset(datapath->per_cpu, 0, datapath->cpus * sizeof(*datapath->per_cpu));

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -39,7 +40,19 @@ static bool is_pinned(const char *name)
 	return !strchr(name, '.');
 }
 
-static bool has_shape(int fd, const struct bpf_map *map)
+/* The memory of flows keeps the size that it was made with; all else has one. */
+static bool has_size(struct datapath *datapath, const struct bpf_map *map, uint32_t entries)
+{
+	if (map != datapath->maps->maps.flows)
+		return entries == bpf_map__max_entries(map);
+	if (entries != bpf_map__max_entries(map))
+		log_warning("%u flows can be remembered, as when the maps were made; the file's %u "
+			    "holds once %s is removed while no leatd runs",
+			    entries, bpf_map__max_entries(map), datapath->pin_path);
+	return entries && (entries & (entries - 1)) == 0;
+}
+
+static bool has_shape(struct datapath *datapath, int fd, const struct bpf_map *map)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
@@ -47,7 +60,7 @@ static bool has_shape(int fd, const struct bpf_map *map)
 	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
 	       info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map);
+	       has_size(datapath, map, info.max_entries);
 }
 
 /* libbpf would do this by itself, but takes the flag that the kernel adds to every devmap for a
@@ -62,7 +75,7 @@ static int reuse_pin(struct datapath *datapath, struct bpf_map *map)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!has_shape(fd, map)) {
+	if (!has_shape(datapath, fd, map)) {
 		log_error("%s is not of layout %d; remove %s if no other leatd uses it", path,
 			  LEAT_LAYOUT, datapath->pin_path);
 		return -EUCLEAN;
@@ -127,7 +140,38 @@ static void find_layout(struct datapath *datapath, unsigned int layout)
 		datapath->has_foreign_layout = true;
 }
 
-static int load_maps(struct datapath *datapath)
+static int read_node(const struct datapath *datapath, struct leat_node *ret_node)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(bpf_map__fd(datapath->maps->maps.node), &zero, ret_node);
+}
+
+static int write_node(struct datapath *datapath, const struct leat_node *node)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(datapath->maps->maps.node), &zero, node, BPF_ANY);
+}
+
+/* What flows are remembered by lives as long as the maps do. */
+static int begin_memory(struct datapath *datapath)
+{
+	struct leat_node node;
+	int r = read_node(datapath, &node);
+
+	if (r == 0 && node.flow_key == 0) {
+		if (getrandom(&node.flow_key, sizeof(node.flow_key), 0) < 0)
+			return -errno;
+		node.flow_key |= 1;
+		r = write_node(datapath, &node);
+	}
+	datapath->memory.flow_key = node.flow_key;
+	datapath->memory.flow_mask = bpf_map__max_entries(datapath->maps->maps.flows) - 1;
+	return r < 0 ? r : flow_map_open(datapath);
+}
+
+static int load_maps(struct datapath *datapath, uint32_t flows)
 {
 	int r;
 
@@ -135,11 +179,15 @@ static int load_maps(struct datapath *datapath)
 	if (!datapath->maps)
 		return -errno;
 	bpf_program__set_autoload(datapath->maps->progs.leat, false);
-	r = for_each_pinned(datapath, reuse_pin);
+	r = bpf_map__set_max_entries(datapath->maps->maps.flows, flows);
+	if (r == 0)
+		r = for_each_pinned(datapath, reuse_pin);
 	if (r == 0)
 		r = leat_bpf__load(datapath->maps);
 	if (r == 0)
 		r = for_each_pinned(datapath, pin_new);
+	if (r == 0)
+		r = begin_memory(datapath);
 	if (r < 0)
 		log_error("cannot create the maps%s%s: %s (%s)",
 			  datapath->pin_path ? " below " : "",
@@ -160,7 +208,7 @@ static int find_pins(struct datapath *datapath, const char *pin_path)
 	return path ? bpffs_make_directory(path) : -ENOMEM;
 }
 
-int datapath_new(struct datapath **ret_datapath, const char *pin_path,
+int datapath_new(struct datapath **ret_datapath, const char *pin_path, uint32_t flows,
 		 const struct leat_options *options)
 {
 	cleanup(datapath_freep) struct datapath *datapath = calloc(1, sizeof(*datapath));
@@ -182,7 +230,7 @@ int datapath_new(struct datapath **ret_datapath, const char *pin_path,
 		if (r < 0)
 			return r;
 	}
-	r = load_maps(datapath);
+	r = load_maps(datapath, flows);
 	if (r < 0)
 		return r;
 	*ret_datapath = take_ptr(datapath);
@@ -192,6 +240,7 @@ int datapath_new(struct datapath **ret_datapath, const char *pin_path,
 struct datapath *datapath_free(struct datapath *datapath)
 {
 	program_close(datapath);
+	flow_map_close(datapath);
 	leat_bpf__destroy(datapath->maps);
 	free(datapath->services);
 	free(datapath->per_cpu);
@@ -260,31 +309,30 @@ int datapath_write_note(struct datapath *datapath, const struct leat_registry_ke
 	struct leat_registry_entry kept, now = *entry;
 	int r;
 
-	/* The id is the plan's business. */
+	/* The id and the name are the plan's business. */
 	r = bpf_map_lookup_elem(fd, key, &kept);
 	if (r < 0)
 		return r;
 	now.id = kept.id;
+	memcpy(now.name, kept.name, sizeof(now.name));
 	return bpf_map_update_elem(fd, key, &now, BPF_EXIST);
 }
 
 int datapath_note_program(struct datapath *datapath, uint64_t digest)
 {
-	uint32_t zero = 0;
 	struct leat_node note = {
 		.layout = LEAT_LAYOUT,
 		.program = digest,
 		.started_s = clock_wall_s(),
+		.flow_key = datapath->memory.flow_key,
 	};
 
-	return bpf_map_update_elem(bpf_map__fd(datapath->maps->maps.node), &zero, &note, BPF_ANY);
+	return write_node(datapath, &note);
 }
 
 bool datapath_program_is_current(const struct datapath *datapath)
 {
 	struct leat_node note;
-	uint32_t zero = 0;
 
-	return bpf_map_lookup_elem(bpf_map__fd(datapath->maps->maps.node), &zero, &note) == 0 &&
-	       note.program == program_digest(&datapath->options);
+	return read_node(datapath, &note) == 0 && note.program == program_digest(datapath);
 }

@@ -7,6 +7,7 @@
 #ifndef LEAT_DATAPATH_DATAPATH_H
 #define LEAT_DATAPATH_DATAPATH_H
 
+#include "base/clock.h"
 #include "model/image.h"
 #include "model/plan.h"
 
@@ -18,9 +19,11 @@ struct datapath;
  * Opens the datapath pinned below `pin_path`, or creates and pins a new one. A layout other than this
  * program's is left where it is, running, until datapath_attach() replaces its program. With
  * pin_path NULL the maps are private to this process and vanish with it.
+ * flows: how many can be remembered, a power of two; maps that are there keep the number that they
+ * were made with, and a warning says so.
  * 0 or -errno, with the cause logged.
  */
-int datapath_new(struct datapath **ret_datapath, const char *pin_path,
+int datapath_new(struct datapath **ret_datapath, const char *pin_path, uint32_t flows,
 		 const struct leat_options *options);
 /* Forwarding goes on, as far as it is pinned. */
 struct datapath *datapath_free(struct datapath *datapath);
@@ -36,6 +39,9 @@ int datapath_read_images(struct datapath *datapath, struct image ***ret_images, 
 /* Carries a plan out. All memory is taken before the first change, so that a failure (-ENOMEM, -E2BIG)
  * normally leaves everything as it was. */
 int datapath_execute(struct datapath *datapath, const struct plan *plan);
+/* Has `latch` called before each step of a plan, so that a test can send packets between any two. */
+void datapath_set_latch(struct datapath *datapath,
+			void (*latch)(void *user, const struct plan_operation *next), void *user);
 
 /* The registry: health and words that outlive the daemon. -ENOENT when there is no entry. */
 int datapath_read_note(struct datapath *datapath, const struct leat_registry_key *key,
@@ -67,14 +73,35 @@ int datapath_read_backend(struct datapath *datapath, uint32_t id, struct leat_co
 int datapath_read_reasons(struct datapath *datapath,
 			  struct leat_counter reasons[LEAT_REASON_COUNT]);
 
-/* Calls `fn` for every flow that open slots remember, half open ones included. 0 or -errno. */
-int datapath_visit_flows(struct datapath *datapath,
-			 void (*fn)(void *user, const struct leat_flow *flow), void *user);
-/* Deletes those that goes() says of. 0 or -errno. */
-int datapath_forget_flows(struct datapath *datapath,
-			  bool (*goes)(void *user, const struct leat_flow *flow), void *user);
-int datapath_read_transition(struct datapath *datapath, uint32_t table,
-			     struct leat_transition *ret_transition);
+/* The time in the maps' clocks, in ticks. */
+static inline uint32_t datapath_now(void)
+{
+	return (uint32_t)(clock_monotonic_us() * 1000 >> LEAT_TICK_SHIFT);
+}
+
+/* Calls `stays` for every flow that is remembered, and forgets those of which it says no. A flow that
+ * moves meanwhile may be seen twice or, if it is as new as that, not at all. */
+void datapath_sweep_flows(struct datapath *datapath,
+			  bool (*stays)(void *user, const struct leat_flow *flow,
+					bool is_half_open),
+			  void *user);
+/* The same for the clients of services with `sticky`; is_half_open is false. */
+void datapath_sweep_clients(struct datapath *datapath,
+			    bool (*stays)(void *user, const struct leat_flow *flow,
+					  bool is_half_open),
+			    void *user);
+/* How many flows can be remembered. */
+uint32_t datapath_flow_capacity(const struct datapath *datapath);
+/* What services that count them hold for a backend's live flows; correcting adds, so that what the
+ * datapath counts meanwhile is not lost. */
+uint32_t datapath_read_load(const struct datapath *datapath, uint32_t backend);
+void datapath_correct_load(struct datapath *datapath, uint32_t backend, int32_t by);
+/* One clock for each line of the table's slots, into an array that is large enough. 0 or -errno. */
+int datapath_read_clocks(struct datapath *datapath, const struct leat_lookup *lookup,
+			 struct leat_clock *ret_clocks);
+int datapath_read_events(struct datapath *datapath, uint64_t ret_events[LEAT_EVENT_COUNT]);
+/* What a program over these maps has to be told before it is loaded. */
+struct leat_memory datapath_memory(const struct datapath *datapath);
 
 /* What became of a packet that was put through the program without an interface. */
 struct datapath_run {

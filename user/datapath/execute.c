@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,40 +17,70 @@ static int map_fd(const struct bpf_map *map)
 	return bpf_map__fd(map);
 }
 
-static int create_inner_map(uint32_t lines)
+static int create_inner_map(const char *name, uint32_t value_size, uint32_t lines, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "leat_table", sizeof(uint32_t),
-				sizeof(struct leat_slot_line), lines, &options);
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | flags);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, lines,
+				&options);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static void fill_lines(const struct image *image, struct leat_slot_line *lines, uint32_t *indices)
+/* A new inner map that holds `lines`; its descriptor or -errno. */
+static int create_filled(const char *name, const void *lines, uint32_t line_size, uint32_t count)
 {
-	for (uint32_t slot = 0; slot < image->value.table_size; slot++)
-		lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE] =
-			image->slots[slot];
-	for (uint32_t line = 0; line < LEAT_TABLE_LINES(image->value.table_size); line++)
-		indices[line] = line;
-}
-
-/* A new inner map with the image's slots; its descriptor or -errno. */
-static int create_table(const struct image *image)
-{
-	uint32_t count = LEAT_TABLE_LINES(image->value.table_size);
-	cleanup(freep) struct leat_slot_line *lines = calloc(count, sizeof(*lines));
 	cleanup(freep) uint32_t *indices = calloc(count, sizeof(*indices));
-	cleanup(close_fdp) int fd = create_inner_map(count);
+	cleanup(close_fdp) int fd = create_inner_map(name, line_size, count, 0);
 	int r;
 
-	if (!lines || !indices)
+	if (!indices)
 		return -ENOMEM;
 	if (fd < 0)
 		return fd;
-	fill_lines(image, lines, indices);
+	for (uint32_t line = 0; line < count; line++)
+		indices[line] = line;
 	r = bpf_map_update_batch(fd, indices, lines, &count, NULL);
 	return r < 0 ? r : take_fd(fd);
+}
+
+static int create_table(const struct leat_slot *slots, uint32_t size)
+{
+	uint32_t count = LEAT_TABLE_LINES(size);
+	cleanup(freep) struct leat_slot_line *lines = calloc(count, sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	for (uint32_t slot = 0; slot < size; slot++)
+		lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE] = slots[slot];
+	return create_filled("leat_table", lines, sizeof(*lines), count);
+}
+
+static int create_order(const struct image *image)
+{
+	uint32_t count = LEAT_ORDER_LINES(image->order_size);
+	cleanup(freep) struct leat_order_line *lines = calloc(count, sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	lines[0].size = image->order_size;
+	for (uint32_t i = 0; i < image->order_size; i++)
+		lines[1 + i / LEAT_ORDER_PER_LINE].backends[i % LEAT_ORDER_PER_LINE] =
+			image->order[i];
+	return create_filled("leat_order", lines, sizeof(*lines), count);
+}
+
+/* The clocks that a table has already, or new ones; a descriptor or -errno. */
+static int open_clocks(struct datapath *datapath, const struct plan_operation *operation)
+{
+	uint32_t index = operation->table, id;
+
+	if (image_is_comparable(operation->before, operation->image) &&
+	    operation->before->open_count &&
+	    bpf_map_lookup_elem(map_fd(datapath->maps->maps.clocks), &index, &id) == 0)
+		return bpf_map_get_fd_by_id(id);
+	return create_inner_map("leat_clocks", sizeof(struct leat_clock),
+				LEAT_TABLE_LINES(operation->image->value.lookup.size),
+				BPF_F_MMAPABLE);
 }
 
 /* Makes an interface a target of redirects. One that has just gone is no error: its backends' next
@@ -99,6 +130,8 @@ static int add_backend(struct datapath *datapath, const struct plan_operation *o
 	};
 	int r;
 
+	memcpy(entry.name, backend->name, sizeof(entry.name));
+	memset(&datapath->loads[backend->id], 0, sizeof(*datapath->loads));
 	r = counters_begin_backend(datapath, backend->id);
 	if (r < 0)
 		return r;
@@ -106,45 +139,86 @@ static int add_backend(struct datapath *datapath, const struct plan_operation *o
 	return r < 0 ? r : set_backend(datapath, backend);
 }
 
-/* The clock starts before the first packet can meet an open slot. */
-static int begin_transition(struct datapath *datapath, const struct plan_operation *operation)
+static int set_load(struct datapath *datapath, const struct image_backend *backend)
 {
-	struct leat_transition transition = { .changed_ns = clock_monotonic_us() * 1000 };
+	struct leat_load *load = &datapath->loads[backend->id];
 
-	transition.previous_ns = transition.changed_ns;
-	return bpf_map_update_elem(map_fd(datapath->maps->maps.transitions),
-				   &operation->image->value.table, &transition, BPF_ANY);
+	/* The flows beside them are the datapath's. */
+	__atomic_store_n(&load->weight, backend->load.weight, __ATOMIC_RELAXED);
+	__atomic_store_n(&load->flags, backend->load.flags, __ATOMIC_RELAXED);
+	return 0;
 }
 
-static size_t count_tables(const struct plan *plan, size_t first)
+static int set_policy(struct datapath *datapath, const struct image *image)
+{
+	return bpf_map_update_elem(map_fd(datapath->maps->maps.policies), &image->value.id,
+				   &image->policy, BPF_ANY);
+}
+
+/* The clocks run before the first packet can meet an open slot. The others of a map go on: each line is
+ * written by itself. */
+static int start_lines(const struct plan_operation *operation, int fd)
+{
+	const struct image *image = operation->image;
+	uint32_t now = datapath_now(),
+		 opened = now | (image->is_imported ? LEAT_CLOCK_IMPORTED : 0);
+	struct clock_lines lines;
+	int r = clock_lines_map(fd, image->value.lookup.size, PROT_READ | PROT_WRITE, &lines);
+
+	if (r < 0)
+		return r;
+	for (uint32_t slot = 0; slot < image->value.lookup.size; slot++) {
+		struct leat_clock *clock = &lines.clocks[slot / LEAT_SLOTS_PER_LINE];
+
+		if (image_opens_slot(operation->before, image, slot))
+			__atomic_store_n(&clock->opened, opened, __ATOMIC_RELAXED);
+		else if (!image_moves_slot(operation->before, image, slot))
+			continue;
+		__atomic_store_n(&clock->previous, now, __ATOMIC_RELAXED);
+	}
+	clock_lines_unmap(&lines);
+	return 0;
+}
+
+static size_t count_same_step(const struct plan *plan, size_t first)
 {
 	size_t count = 0;
 
 	while (first + count < plan->count &&
-	       plan->operations[first + count].step == PLAN_SET_TABLE)
+	       plan->operations[first + count].step == plan->operations[first].step)
 		count++;
 	return count;
 }
 
-/* Swaps in all tables of a plan by one call: since Linux 6.8 the kernel then waits once, not once a
- * table, until no program sees the old ones any more. */
-static int set_tables(struct datapath *datapath, const struct plan *plan, size_t first, int *fds)
+static int start_all_lines(const struct plan *plan, size_t first, uint32_t count, const int *fds)
 {
-	uint32_t count = (uint32_t)count_tables(plan, first);
+	int r = 0;
+
+	if (plan->operations[first].step != PLAN_START_CLOCKS)
+		return 0;
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		r = start_lines(&plan->operations[first + i], fds[i]);
+	return r;
+}
+
+/* Swaps in all inner maps of a step by one call: since Linux 6.8 the kernel then waits once, not once
+ * a map, until no program sees the old ones any more. */
+static int swap_inner_maps(const struct bpf_map *outer, const struct plan *plan, size_t first,
+			   int *fds)
+{
+	uint32_t count = (uint32_t)count_same_step(plan, first);
 	cleanup(freep) uint32_t *indices = calloc(count, sizeof(*indices));
-	int r = indices ? 0 : -ENOMEM;
+	int r = indices ? start_all_lines(plan, first, count, &fds[first]) : -ENOMEM;
 
-	for (uint32_t i = 0; r == 0 && i < count; i++) {
-		const struct plan_operation *operation = &plan->operations[first + i];
-
-		indices[i] = operation->image->value.table;
-		if (operation->opens_slots)
-			r = begin_transition(datapath, operation);
-	}
 	if (r < 0)
 		return r;
-	return bpf_map_update_batch(map_fd(datapath->maps->maps.tables), indices, &fds[first],
-				    &count, NULL);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct plan_operation *operation = &plan->operations[first + i];
+
+		indices[i] = operation->step == PLAN_SET_ORDER ? operation->image->value.id
+							       : operation->table;
+	}
+	return bpf_map_update_batch(map_fd(outer), indices, &fds[first], &count, NULL);
 }
 
 static int set_service(struct datapath *datapath, const struct plan_operation *operation)
@@ -170,8 +244,15 @@ static int delete_backend(struct datapath *datapath, const struct plan_operation
 					    operation->backend->id);
 	if (r < 0)
 		return r;
+	memset(&datapath->loads[operation->backend->id], 0, sizeof(*datapath->loads));
 	return bpf_map_update_elem(map_fd(datapath->maps->maps.backends), &operation->backend->id,
 				   &nothing, BPF_ANY);
+}
+
+/* What a daemon that was killed had deleted already is deleted. */
+static int delete_inner_map(const struct bpf_map *outer, uint32_t index)
+{
+	return bpf_map_delete_elem(map_fd(outer), &index) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static int execute_operation(struct datapath *datapath, const struct plan_operation *operation)
@@ -184,25 +265,64 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 	case PLAN_SET_BACKEND:
 	case PLAN_CLEAR_BACKEND:
 		return set_backend(datapath, operation->backend);
+	case PLAN_SET_LOAD:
+		return set_load(datapath, operation->backend);
+	case PLAN_SET_POLICY:
+		return set_policy(datapath, image);
 	case PLAN_SET_SERVICE:
 		return set_service(datapath, operation);
 	case PLAN_DELETE_SERVICE:
 		return service_map_delete(datapath, &image->key);
 	case PLAN_SWAP_SERVICES:
 		return service_map_swap(datapath);
+	case PLAN_DELETE_ORDER:
+		return delete_inner_map(datapath->maps->maps.orders, image->value.id);
+	case PLAN_STOP_CLOCKS:
+		return delete_inner_map(datapath->maps->maps.clocks, operation->table);
 	case PLAN_DELETE_TABLE:
-		return bpf_map_delete_elem(map_fd(datapath->maps->maps.tables),
-					   &image->value.table);
+		return delete_inner_map(datapath->maps->maps.tables, operation->table);
 	case PLAN_DELETE_BACKEND:
 		return delete_backend(datapath, operation);
-	case PLAN_SET_TABLE:
-	case PLAN_STEP_COUNT:
-		break;
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
 }
 
-/* The inner maps of a plan's SET_TABLE operations, made before the first of them is executed. */
+/* The map that a step swaps its inner maps into, or NULL. */
+static const struct bpf_map *outer_map(const struct datapath *datapath, enum plan_step step)
+{
+	switch (step) {
+	case PLAN_SET_TABLE:
+	case PLAN_SET_FORMER:
+		return datapath->maps->maps.tables;
+	case PLAN_SET_ORDER:
+		return datapath->maps->maps.orders;
+	case PLAN_START_CLOCKS:
+		return datapath->maps->maps.clocks;
+	default:
+		return NULL;
+	}
+}
+
+static int make_inner_map(struct datapath *datapath, const struct plan_operation *operation)
+{
+	const struct image *image = operation->image;
+
+	switch (operation->step) {
+	case PLAN_SET_TABLE:
+		if (operation->table == image->value.lookup.table)
+			return create_table(image->slots, image->value.lookup.size);
+		return create_table(image->former_slots, image->value.former.size);
+	case PLAN_SET_FORMER:
+		return create_table(image->former_slots, image->value.former.size);
+	case PLAN_SET_ORDER:
+		return create_order(image);
+	default:
+		return open_clocks(datapath, operation);
+	}
+}
+
+/* The inner maps that a plan swaps in, made before its first operation is executed. */
 struct prepared {
 	int *fds;
 	size_t count;
@@ -217,7 +337,7 @@ static void prepared_deinit(struct prepared *prepared)
 	free(prepared->fds);
 }
 
-static int prepare(const struct plan *plan, struct prepared *prepared)
+static int prepare(struct datapath *datapath, const struct plan *plan, struct prepared *prepared)
 {
 	prepared->fds = calloc(plan->count + 1, sizeof(*prepared->fds));
 	if (!prepared->fds)
@@ -226,31 +346,30 @@ static int prepare(const struct plan *plan, struct prepared *prepared)
 		const struct plan_operation *operation = &plan->operations[i];
 
 		prepared->fds[prepared->count++] = -1;
-		if (operation->step != PLAN_SET_TABLE)
+		if (!outer_map(datapath, operation->step))
 			continue;
-		prepared->fds[i] = create_table(operation->image);
+		prepared->fds[i] = make_inner_map(datapath, operation);
 		if (prepared->fds[i] < 0)
 			return prepared->fds[i];
 	}
 	return 0;
 }
 
-/* The ids that a plan gives back. */
+/* The backends whose ids a plan gives back. */
 struct lost {
 	bool backends[LEAT_MAX_BACKENDS];
-	bool tables[LEAT_MAX_TABLES];
 	bool any;
 };
 
-static bool is_lost(void *user, const struct leat_flow *flow)
+static bool is_kept(void *user, const struct leat_flow *flow, bool is_half_open)
 {
 	const struct lost *lost = user;
 
-	return (flow->backend < LEAT_MAX_BACKENDS && lost->backends[flow->backend]) ||
-	       (flow->table < LEAT_MAX_TABLES && lost->tables[flow->table]);
+	(void)is_half_open;
+	return flow->state.backend >= LEAT_MAX_BACKENDS || !lost->backends[flow->state.backend];
 }
 
-/* Remembered flows of backends and tables that go are forgotten before others can get their ids. */
+/* Remembered flows and clients of backends that go are forgotten before others can get their ids. */
 static int forget_lost(struct datapath *datapath, const struct plan *plan)
 {
 	cleanup(freep) struct lost *lost = calloc(1, sizeof(*lost));
@@ -262,34 +381,52 @@ static int forget_lost(struct datapath *datapath, const struct plan *plan)
 
 		if (operation->step == PLAN_DELETE_BACKEND)
 			lost->any = lost->backends[operation->backend->id] = true;
-		else if (operation->step == PLAN_DELETE_TABLE)
-			lost->any = lost->tables[operation->image->value.table] = true;
 	}
-	return lost->any ? datapath_forget_flows(datapath, is_lost, lost) : 0;
+	if (!lost->any)
+		return 0;
+	datapath_sweep_flows(datapath, is_kept, lost);
+	datapath_sweep_clients(datapath, is_kept, lost);
+	return 0;
+}
+
+static int execute_step(struct datapath *datapath, const struct plan *plan, size_t at, int *fds)
+{
+	const struct plan_operation *operation = &plan->operations[at];
+	const struct bpf_map *outer = outer_map(datapath, operation->step);
+
+	if (datapath->latch)
+		datapath->latch(datapath->latch_user, operation);
+	return outer ? swap_inner_maps(outer, plan, at, fds)
+		     : execute_operation(datapath, operation);
 }
 
 int datapath_execute(struct datapath *datapath, const struct plan *plan)
 {
 	cleanup(prepared_deinit) struct prepared prepared = { 0 };
-	enum plan_step step = PLAN_ADD_BACKEND;
-	int r = prepare(plan, &prepared);
+	int r = prepare(datapath, plan, &prepared);
 
 	if (r < 0) {
 		log_error("cannot make room for the new tables: %s", strerror(-r));
 		return r;
 	}
-	for (size_t i = 0; r == 0 && i < plan->count; i++) {
-		step = plan->operations[i].step;
-		if (step == PLAN_SET_TABLE) {
-			r = set_tables(datapath, plan, i, prepared.fds);
-			i += count_tables(plan, i) - 1;
-		} else {
-			r = execute_operation(datapath, &plan->operations[i]);
+	for (size_t i = 0; i < plan->count; i++) {
+		enum plan_step step = plan->operations[i].step;
+
+		r = execute_step(datapath, plan, i, prepared.fds);
+		if (r < 0) {
+			log_error("the map operation %s failed: %s", plan_step_name(step),
+				  strerror(-r));
+			return r;
 		}
-	}
-	if (r < 0) {
-		log_error("the map operation %s failed: %s", plan_step_name(step), strerror(-r));
-		return r;
+		if (outer_map(datapath, step))
+			i += count_same_step(plan, i) - 1;
 	}
 	return forget_lost(datapath, plan);
+}
+
+void datapath_set_latch(struct datapath *datapath,
+			void (*latch)(void *user, const struct plan_operation *next), void *user)
+{
+	datapath->latch = latch;
+	datapath->latch_user = user;
 }

@@ -58,7 +58,7 @@ static bool may_stay(const struct datapath *datapath, char (*names)[IF_NAMESIZE]
 
 static int note_program(struct datapath *datapath)
 {
-	int r = datapath_note_program(datapath, program_digest(&datapath->options));
+	int r = datapath_note_program(datapath, program_digest(datapath));
 
 	if (r == 0)
 		r = program_pin(datapath);

@@ -27,6 +27,14 @@ struct datapath {
 	struct leat_counter *per_cpu; /* room for one per-CPU value */
 	uint32_t egress[LEAT_MAX_EGRESS];
 	size_t egress_count;
+
+	/* Memory-mapped maps; the memory of flows has as many buckets as it was made with. */
+	struct leat_bucket *flows, *half_open, *clients;
+	struct leat_load *loads;
+	struct leat_memory memory;
+
+	void (*latch)(void *user, const struct plan_operation *next);
+	void *latch_user;
 };
 
 #define PROGRAM_NAME "leat"
@@ -36,8 +44,8 @@ int program_open(struct datapath *datapath);
 void program_close(struct datapath *datapath);
 /* Pins the program, if it was loaded, in the place of an earlier one. */
 int program_pin(struct datapath *datapath);
-/* Of the program's text and options. */
-uint64_t program_digest(const struct leat_options *options);
+/* Of the program's text and all that it is told before it is loaded. */
+uint64_t program_digest(const struct datapath *datapath);
 /* Writes and compares the maps' note of which program runs. */
 int datapath_note_program(struct datapath *datapath, uint64_t digest);
 bool datapath_program_is_current(const struct datapath *datapath);
@@ -53,6 +61,19 @@ int service_map_delete(struct datapath *datapath, const struct leat_service_key 
 int service_map_swap(struct datapath *datapath);
 /* Forgets the collected changes and reads what the map holds. */
 int service_map_read(struct datapath *datapath);
+
+/* flow_map.c: maps the memory of flows and the loads. 0 or -errno. */
+int flow_map_open(struct datapath *datapath);
+void flow_map_close(struct datapath *datapath);
+
+/* The clocks of one table, memory-mapped. */
+struct clock_lines {
+	struct leat_clock *clocks;
+	size_t size; /* in bytes */
+};
+
+int clock_lines_map(int fd, uint32_t table_size, int protection, struct clock_lines *ret_lines);
+void clock_lines_unmap(struct clock_lines *lines);
 
 /* counters.c: a new owner's start at zero; a lost backend's go to its service's (LEAT_RETIRED_TOTAL:
  * that is lost too) and to the total. 0 or -errno. */

@@ -14,13 +14,15 @@
 
 #define SHARED_INFO_SIZE 320 /* of the kernel's struct skb_shared_info */
 
-uint64_t program_digest(const struct leat_options *options)
+uint64_t program_digest(const struct datapath *datapath)
 {
 	size_t size;
 	const void *elf = leat_bpf__elf_bytes(&size);
+	uint64_t digest = XXH64(&datapath->options, sizeof(datapath->options), LEAT_LAYOUT);
 
 	/* 0 is the note of a program that is being replaced. */
-	return XXH64(elf, size, XXH64(options, sizeof(*options), LEAT_LAYOUT)) | 1;
+	digest = XXH64(&datapath->memory, sizeof(datapath->memory), digest);
+	return XXH64(elf, size, digest) | 1;
 }
 
 void program_close(struct datapath *datapath)
@@ -57,6 +59,7 @@ int program_open(struct datapath *datapath)
 	if (!datapath->object)
 		return -errno;
 	datapath->object->rodata->options = datapath->options;
+	datapath->object->rodata->memory = datapath->memory;
 	r = datapath_share_maps(datapath, datapath->object->obj);
 	if (r == 0)
 		r = attachee_open(datapath->object->obj, PROGRAM_NAME, &xdp);

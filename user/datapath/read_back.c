@@ -31,39 +31,72 @@ static int fd_of(const struct bpf_map *map)
 	return bpf_map__fd(map);
 }
 
-static bool is_plausible(const struct leat_service *service)
+static bool is_plausible_lookup(const struct leat_lookup *lookup)
 {
-	return service->id < LEAT_MAX_SERVICES && service->table < LEAT_MAX_TABLES &&
-	       service->table_size <= TABLE_SIZE_BOUND;
+	return lookup->table < LEAT_MAX_TABLES && lookup->size <= TABLE_SIZE_BOUND;
 }
 
-static int read_slots(struct datapath *datapath, struct image *image)
+static bool is_plausible(const struct leat_service *service)
 {
-	uint32_t size = image->value.table_size, count = LEAT_TABLE_LINES(size), id, next;
-	cleanup(freep) struct leat_slot_line *lines = calloc(count + 1, sizeof(*lines));
+	return service->id < LEAT_MAX_SERVICES && is_plausible_lookup(&service->lookup) &&
+	       is_plausible_lookup(&service->former);
+}
+
+static int read_lines(const struct bpf_map *outer, uint32_t index, void *lines, uint32_t count)
+{
 	cleanup(freep) uint32_t *indices = calloc(count + 1, sizeof(*indices));
 	cleanup(close_fdp) int fd = -1;
-	int r;
+	uint32_t id, next, read = count;
+	int r = bpf_map_lookup_elem(fd_of(outer), &index, &id);
 
-	image->slots = calloc(size, sizeof(*image->slots));
-	if (!lines || !indices || !image->slots)
-		return -ENOMEM;
-	r = bpf_map_lookup_elem(fd_of(datapath->maps->maps.tables), &image->value.table, &id);
 	if (r < 0)
 		return r;
 	fd = bpf_map_get_fd_by_id(id);
 	if (fd < 0)
 		return -errno;
-	r = bpf_map_lookup_batch(fd, NULL, &next, indices, lines, &count, NULL);
+	if (!indices)
+		return -ENOMEM;
+	r = bpf_map_lookup_batch(fd, NULL, &next, indices, lines, &read, NULL);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (count != LEAT_TABLE_LINES(size))
-		return -EUCLEAN;
-	for (uint32_t slot = 0; slot < size; slot++)
-		image->slots[slot] =
-			lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE];
-	image->open_count = image_count_open(image);
+	return read == count ? 0 : -EUCLEAN;
+}
+
+static int read_table(struct datapath *datapath, const struct leat_lookup *lookup,
+		      struct leat_slot **ret_slots)
+{
+	uint32_t count = LEAT_TABLE_LINES(lookup->size);
+	cleanup(freep) struct leat_slot_line *lines = calloc(count + 1, sizeof(*lines));
+	cleanup(freep) struct leat_slot *slots = calloc(lookup->size + 1, sizeof(*slots));
+	int r;
+
+	if (!lines || !slots)
+		return -ENOMEM;
+	r = read_lines(datapath->maps->maps.tables, lookup->table, lines, count);
+	if (r < 0)
+		return r;
+	for (uint32_t slot = 0; slot < lookup->size; slot++)
+		slots[slot] = lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE];
+	*ret_slots = take_ptr(slots);
 	return 0;
+}
+
+static int read_tables(struct datapath *datapath, struct image *image)
+{
+	int r = read_table(datapath, &image->value.lookup, &image->slots);
+
+	if (r < 0)
+		return r;
+	image->open_count = image_count_open(image);
+	if (image->value.former.size == 0)
+		return 0;
+	return read_table(datapath, &image->value.former, &image->former_slots);
+}
+
+static int read_policy(struct datapath *datapath, struct image *image)
+{
+	return bpf_map_lookup_elem(fd_of(datapath->maps->maps.policies), &image->value.id,
+				   &image->policy);
 }
 
 static int read_service(struct reading *reading, const struct leat_service_entry *entry)
@@ -75,7 +108,9 @@ static int read_service(struct reading *reading, const struct leat_service_entry
 		return -ENOMEM;
 	image->key = entry->key;
 	image->value = entry->value;
-	r = is_plausible(&image->value) ? read_slots(reading->datapath, image) : -EUCLEAN;
+	r = is_plausible(&image->value) ? read_tables(reading->datapath, image) : -EUCLEAN;
+	if (r == 0)
+		r = read_policy(reading->datapath, image);
 	if (r < 0)
 		return r;
 	reading->images[reading->count++] = take_ptr(image);
@@ -152,6 +187,9 @@ static int read_registered(struct reading *reading, const struct leat_registry_k
 	if (!image)
 		return delete_orphan_backend(reading, key, entry.id);
 	backend.id = entry.id;
+	backend.load = reading->datapath->loads[entry.id % LEAT_MAX_BACKENDS];
+	memcpy(backend.name, entry.name, sizeof(backend.name));
+	backend.name[sizeof(backend.name) - 1] = '\0';
 	r = bpf_map_lookup_elem(fd_of(reading->datapath->maps->maps.backends), &backend.id,
 				&backend.value);
 	return r < 0 ? r : add_backend(image, &backend);
@@ -189,7 +227,8 @@ static void find_used(const struct reading *reading, struct used *used)
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct image *image = reading->images[i];
 
-		used->tables[image->value.table] = true;
+		used->tables[image->value.lookup.table] = true;
+		used->tables[image->value.former.table] |= image->value.former.size != 0;
 		for (size_t j = 0; j < image->backend_count; j++)
 			used->backends[image->backends[j].id] = true;
 	}
@@ -208,12 +247,12 @@ static void delete_orphan_tables(struct reading *reading, const struct used *use
 	}
 }
 
-static bool is_orphan_flow(void *user, const struct leat_flow *flow)
+static bool is_owned_flow(void *user, const struct leat_flow *flow, bool is_half_open)
 {
 	const struct used *used = user;
 
-	return flow->table >= LEAT_MAX_TABLES || !used->tables[flow->table] ||
-	       flow->backend >= LEAT_MAX_BACKENDS || !used->backends[flow->backend];
+	(void)is_half_open;
+	return flow->state.backend < LEAT_MAX_BACKENDS && used->backends[flow->state.backend];
 }
 
 /* Flows too: they would come back to life with the next owner of their backend's id. */
@@ -225,7 +264,9 @@ static int delete_orphans(struct reading *reading)
 		return -ENOMEM;
 	find_used(reading, used);
 	delete_orphan_tables(reading, used);
-	return datapath_forget_flows(reading->datapath, is_orphan_flow, used);
+	datapath_sweep_flows(reading->datapath, is_owned_flow, used);
+	datapath_sweep_clients(reading->datapath, is_owned_flow, used);
+	return 0;
 }
 
 int datapath_read_images(struct datapath *datapath, struct image ***ret_images, size_t *ret_count)
