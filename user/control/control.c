@@ -8,6 +8,7 @@
 #include "control/control_json.h"
 
 #define BACKENDS_PATH "/v1/backends/"
+#define HISTORY_PATH  "/v1/node/history"
 
 struct control {
 	struct http_server *server;
@@ -130,17 +131,65 @@ static void get_config(struct control *control, const struct http_request *reque
 	reply_json(response, 200, control_config_json(control->node));
 }
 
+static void get_history(struct control *control, const struct http_request *request,
+			struct http_response *response)
+{
+	json_t *history = NULL;
+	int r = control->operations.export_history(control->user, &history);
+
+	(void)request;
+	if (r < 0)
+		reply_failure(response, r, NULL);
+	else
+		reply_json(response, 200, history);
+}
+
+static void post_history(struct control *control, const struct http_request *request,
+			 struct http_response *response)
+{
+	cleanup(json_decrefp) json_t *history =
+		json_loadb(request->body, request->body_len, JSON_REJECT_DUPLICATES, NULL);
+	cleanup(freep) char *error = NULL;
+	int r;
+
+	if (!history) {
+		reply_error(response, 400, "the body must be JSON, without duplicate keys");
+		return;
+	}
+	r = control->operations.import_history(control->user, history, &error);
+	if (r < 0)
+		reply_failure(response, r, error);
+	else
+		reply_json(response, 200, json_pack("{s:b}", "imported", 1));
+}
+
+/* ?now=1 or ?now=0, which is what nothing means, too. */
+static int reload_parse(const struct http_request *request, bool *ret_is_now)
+{
+	const char *now = http_request_query(request, "now");
+
+	if (now && strcmp(now, "0") != 0 && strcmp(now, "1") != 0)
+		return -EINVAL;
+	*ret_is_now = now && now[0] == '1';
+	return 0;
+}
+
 static void post_reload(struct control *control, const struct http_request *request,
 			struct http_response *response)
 {
 	cleanup(freep) char *error = NULL;
+	bool is_now;
 	int r;
 
 	if (request->body_len > 0) {
 		reply_error(response, 400, "a reload takes no body");
 		return;
 	}
-	r = control->operations.reload(control->user, &error);
+	if (reload_parse(request, &is_now) < 0) {
+		reply_error(response, 400, "\"now\" must be 0 or 1");
+		return;
+	}
+	r = control->operations.reload(control->user, is_now, &error);
 	if (r < 0)
 		reply_failure(response, r, error);
 	else
@@ -197,30 +246,41 @@ static const struct route {
 	{ "/v1/backends", path_is, "GET", get_backends },
 	{ "/v1/stats", path_is, "GET", get_stats },
 	{ "/v1/node", path_is, "GET", get_node },
+	{ HISTORY_PATH, path_is, "GET", get_history },
+	{ HISTORY_PATH, path_is, "POST", post_history },
 	{ "/v1/config", path_is, "GET", get_config },
 	{ "/v1/config/reload", path_is, "POST", post_reload },
 	{ BACKENDS_PATH, path_is_under, "POST", post_backend },
 };
 
-static const struct route *route_find(const char *path)
+/* NULL for method: any. */
+static const struct route *route_find(const char *path, const char *method)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (routes[i].matches(path, routes[i].path))
+		if (routes[i].matches(path, routes[i].path) &&
+		    (!method || strcmp(method, routes[i].method) == 0))
 			return &routes[i];
 	}
 	return NULL;
 }
 
+static void reply_other_methods(struct http_response *response, const char *path)
+{
+	bool has_get = route_find(path, "GET") != NULL, has_post = route_find(path, "POST") != NULL;
+
+	response->allow = has_get && has_post ? "GET, HEAD, POST" : has_get ? "GET, HEAD" : "POST";
+	reply_error(response, 405, "this path has another method");
+}
+
 void control_handle(struct control *control, const struct http_request *request,
 		    struct http_response *ret_response)
 {
-	const struct route *route = route_find(request->path);
+	const struct route *route = route_find(request->path, request->method);
 
-	if (!route) {
+	if (!route && !route_find(request->path, NULL)) {
 		reply_error(ret_response, 404, "there is nothing under this path");
-	} else if (strcmp(request->method, route->method) != 0) {
-		ret_response->allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : "POST";
-		reply_error(ret_response, 405, "this path has another method");
+	} else if (!route) {
+		reply_other_methods(ret_response, request->path);
 	} else if (strcmp(route->method, "POST") == 0 && request->peer_uid != 0) {
 		reply_error(ret_response, 403, "only root may change anything");
 	} else {
@@ -234,9 +294,19 @@ static void control_serve(void *user, const struct http_request *request,
 	control_handle(user, request, ret_response);
 }
 
+/* A long body is for root, who alone can do anything with it. */
+static size_t control_limit_body(void *user, const struct http_request *request)
+{
+	bool is_import = strcmp(request->method, "POST") == 0 &&
+			 strcmp(request->path, HISTORY_PATH) == 0 && request->peer_uid == 0;
+
+	(void)user;
+	return is_import ? CONTROL_MAX_HISTORY : HTTP_MAX_BODY;
+}
+
 static int control_listen(struct control *control, sd_event *event, const struct config *config)
 {
-	int fd;
+	int fd, r;
 
 	fd = http_listen_unix(config->control_socket, config->control_group);
 	if (fd < 0)
@@ -247,7 +317,11 @@ static int control_listen(struct control *control, sd_event *event, const struct
 		close(fd);
 		return -ENOMEM;
 	}
-	return http_server_new(&control->server, event, fd, control_serve, control);
+	r = http_server_new(&control->server, event, fd, control_serve, control);
+	if (r < 0)
+		return r;
+	http_server_limit_bodies(control->server, control_limit_body);
+	return 0;
 }
 
 int control_new(struct control **ret_control, sd_event *event, const struct config *config,

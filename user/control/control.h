@@ -6,10 +6,14 @@
 #ifndef LEAT_CONTROL_CONTROL_H
 #define LEAT_CONTROL_CONTROL_H
 
+#include <jansson.h>
 #include <systemd/sd-event.h>
 
 #include "base/http.h"
 #include "model/node.h"
+
+/* Of a history of table changes, as it is imported. */
+#define CONTROL_MAX_HISTORY (4 * 1024 * 1024)
 
 enum control_verb {
 	CONTROL_DRAIN,
@@ -30,10 +34,15 @@ struct control_change {
 struct control_operations {
 	/* Brings the counters in the node up to date. */
 	void (*refresh)(void *user);
-	/* 0; -EINVAL: the file is wrong, ret_error lists how; other -errno. */
-	int (*reload)(void *user, char **ret_error);
+	/* Backends that are gone from the file end at once when is_now, else when their flows have.
+	 * 0; -EINVAL: the file is wrong, ret_error lists how; other -errno. */
+	int (*reload)(void *user, bool is_now, char **ret_error);
 	/* 0; -ENOENT: no such backend or service; other -errno. */
 	int (*change)(void *user, const struct control_change *change, char **ret_error);
+	/* The table changes that flows may still remember, as another node imports them. 0 or -errno. */
+	int (*export_history)(void *user, json_t **ret_history);
+	/* 0; -EINVAL: it is not understood or does not fit this node; other -errno. */
+	int (*import_history)(void *user, const json_t *history, char **ret_error);
 };
 
 struct control;

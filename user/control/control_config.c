@@ -4,13 +4,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "control/control_json.h"
 
 #define HEX_PREFIX "hex:"
 
 static json_t *duration_json(uint32_t ms)
 {
-	return json_sprintf("%" PRIu32 "ms", ms);
+	char text[DURATION_TEXT_SIZE];
+
+	return json_string(duration_format(ms, text));
 }
 
 static json_t *prefix_json(const struct prefix *prefix)
@@ -109,15 +112,33 @@ static json_t *backends_json(const struct service *service)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < service->backend_count; i++)
-		list = control_json_append(list, backend_json(&service->backends[i]->config));
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (!service->backends[i]->is_leaving)
+			list = control_json_append(list,
+						   backend_json(&service->backends[i]->config));
+	}
 	return list;
+}
+
+/* What is none is left out. */
+static json_t *times_json(const struct service_config *service)
+{
+	json_t *json = json_pack("{s:{s:o, s:o}}", "idle", "tcp",
+				 duration_json(service->tcp_idle_ms), "udp",
+				 duration_json(service->udp_idle_ms));
+
+	if (service->slow_start_ms)
+		json = control_json_set(json, "slow_start", duration_json(service->slow_start_ms));
+	if (service->sticky_ms)
+		json = control_json_set(json, "sticky", duration_json(service->sticky_ms));
+	return json;
 }
 
 static json_t *service_json(const struct service *service)
 {
 	json_t *json = control_service_keys_json(&service->config);
 
+	json = control_json_merge(json, times_json(&service->config));
 	if (service->config.probe.type != PROBE_NONE)
 		json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	return control_json_set(json, "backends", backends_json(service));
@@ -159,9 +180,10 @@ json_t *control_config_json(const struct node *node)
 	const struct config *config = node->config;
 	json_t *json;
 
-	json = json_pack("{s:o, s:s, s:o, s:[o, o], s:o, s:o, s:o, s:o}", "interfaces",
+	json = json_pack("{s:o, s:s, s:o, s:o, s:[o, o], s:o, s:o, s:o, s:o}", "interfaces",
 			 interfaces_json(config), "mode", attach_mode_name(config->mode), "seed",
-			 json_sprintf("%016" PRIx64, config->seed), "outer_source",
+			 json_sprintf("%016" PRIx64, config->seed), "flows",
+			 control_number_json(config->flows), "outer_source",
 			 prefix_json(&config->outer_source4), prefix_json(&config->outer_source6),
 			 "control", control_json(config), "metrics", metrics_json(config), "state",
 			 control_text_json(config->state), "services", services_json(node));

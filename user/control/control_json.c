@@ -24,6 +24,15 @@ static const struct {
 #undef X
 };
 
+static const struct {
+	const char *label;
+	const char *text;
+} events[] = {
+#define X(name, label, text) { label, text },
+	LEAT_EVENTS(X)
+#undef X
+};
+
 static const char *const verdict_names[] = { "forward", "pass", "drop" };
 static const char *const verdict_totals[] = { "forwarded", "passed", "dropped" };
 
@@ -158,6 +167,19 @@ static json_t *operator_weight_json(const struct operator_change *change)
 	return change->has_weight ? control_number_json(change->weight) : json_null();
 }
 
+static json_t *backend_flows_json(const struct backend *backend)
+{
+	const struct backend_flows *flows = &backend->flows;
+
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:b, s:b, s:o}", "flows",
+			 control_number_json(flows->live), "flows_counted", flows->is_counted,
+			 "closing_flows", control_number_json(flows->closing), "previous_slots",
+			 control_number_json(flows->previous_slots), "silent_s",
+			 control_number_json(flows->silent_s), "is_drained",
+			 backend_is_drained(backend), "leaving", backend->is_leaving,
+			 "ramp_percent", control_number_json(backend->ramp_percent));
+}
+
 json_t *control_backend_json(const struct node *node, const struct backend *backend)
 {
 	json_t *wanted, *state, *table;
@@ -177,6 +199,7 @@ json_t *control_backend_json(const struct node *node, const struct backend *back
 			  next_hop_json(node, &backend->next_hop));
 	wanted = control_json_merge(wanted, state);
 	wanted = control_json_merge(wanted, traffic_json(&backend->counter, &backend->rate));
+	wanted = control_json_merge(wanted, backend_flows_json(backend));
 	return control_json_merge(wanted, table);
 }
 
@@ -194,16 +217,29 @@ json_t *control_service_keys_json(const struct service_config *service)
 	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:o, s:s}", "name", service->name,
 			 "address", control_address_json(&service->key.address), "port",
 			 control_port_json(service->key.port), "protocol",
-			 protocol_name(service->key.protocol), "scheduler", "hash", "hash",
-			 hash_input_name(service->hash), "table", table_kind_name(service->table),
-			 "table_size", control_number_json(service->table_size), "forward",
+			 protocol_name(service->key.protocol), "scheduler",
+			 scheduler_name(service->scheduler), "hash", hash_input_name(service->hash),
+			 "table", table_kind_name(service->table), "table_size",
+			 control_number_json(service->table_size), "forward",
 			 forward_name(service->forward));
+}
+
+static json_t *service_times_json(const struct service_config *service)
+{
+	uint32_t idle_ms = service->key.protocol == IPPROTO_TCP ? service->tcp_idle_ms
+								: service->udp_idle_ms;
+
+	return json_pack("{s:o, s:o, s:o}", "idle_ms", control_number_json(idle_ms),
+			 "slow_start_ms", control_number_json(service->slow_start_ms), "sticky_ms",
+			 control_number_json(service->sticky_ms));
 }
 
 json_t *control_service_json(const struct node *node, const struct service *service)
 {
 	json_t *json = control_service_keys_json(&service->config);
 
+	json = control_json_merge(json, service_times_json(&service->config));
+	json = control_json_set(json, "open_slots", control_number_json(service->open_slots));
 	json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	json = control_json_merge(json, traffic_json(&service->counter, &service->rate));
 	return control_json_set(json, "backends", service_backends_json(node, service));
@@ -254,9 +290,22 @@ static json_t *totals_json(const struct node *node)
 	return totals;
 }
 
+static json_t *events_json(const struct node *node)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
+		list = control_json_append(
+			list, json_pack("{s:s, s:s, s:o}", "event", events[i].label, "text",
+					events[i].text, "count",
+					control_number_json(node->flow_memory.events[i])));
+	return list;
+}
+
 json_t *control_stats_json(const struct node *node)
 {
-	return json_pack("{s:o, s:o}", "reasons", reasons_json(node), "totals", totals_json(node));
+	return json_pack("{s:o, s:o, s:o}", "reasons", reasons_json(node), "totals",
+			 totals_json(node), "events", events_json(node));
 }
 
 static json_t *interface_json(const struct interface_status *interface)
@@ -306,6 +355,18 @@ static json_t *reload_json(const struct node *node)
 			 control_number_json(node->reload_s));
 }
 
+static json_t *flow_memory_json(const struct flow_memory *memory)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "remembered",
+			 control_number_json(memory->remembered), "capacity",
+			 control_number_json(memory->capacity), "old",
+			 control_number_json(memory->old), "half_open",
+			 control_number_json(memory->half_open), "half_open_capacity",
+			 control_number_json(memory->half_open_capacity), "clients",
+			 control_number_json(memory->clients), "client_capacity",
+			 control_number_json(memory->client_capacity));
+}
+
 json_t *control_node_json(const struct node *node)
 {
 	uint64_t now_s = clock_wall_s();
@@ -317,8 +378,9 @@ json_t *control_node_json(const struct node *node)
 			    LEAT_LAYOUT, "pid", getpid(), "started",
 			    control_number_json(node->started_s), "uptime_s",
 			    control_number_json(uptime_s), "config", control_text_json(path));
-	datapath = json_pack("{s:o, s:o, s:o, s:o}", "interfaces", interfaces_json(node), "reused",
-			     reuse_json(&node->reuse), "maps", maps_json(node), "reload",
+	datapath = json_pack("{s:o, s:o, s:o, s:o, s:o}", "interfaces", interfaces_json(node),
+			     "reused", reuse_json(&node->reuse), "maps", maps_json(node),
+			     "flow_memory", flow_memory_json(&node->flow_memory), "reload",
 			     reload_json(node));
 	return control_json_merge(process, datapath);
 }

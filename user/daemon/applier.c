@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "daemon/census.h"
 
 int applier_init(struct applier *applier, struct datapath *datapath)
 {
@@ -45,6 +46,12 @@ static struct image *find_image(const struct applier *applier, const struct leat
 	return found ? *found : NULL;
 }
 
+const struct image *applier_find_image(const struct applier *applier,
+				       const struct leat_service_key *key)
+{
+	return find_image(applier, key);
+}
+
 int applier_read_back(struct applier *applier)
 {
 	int r;
@@ -65,6 +72,8 @@ int applier_read_back(struct applier *applier)
 		}
 	}
 	qsort(applier->images, applier->count, sizeof(*applier->images), compare_keys);
+	/* Nobody looks for flows of closed slots that an earlier daemon left, until these open again. */
+	applier->has_flows = true;
 	return 0;
 }
 
@@ -197,7 +206,7 @@ static void write_back(const struct applier *applier, struct service *service)
 	const struct image *image = find_image(applier, &service->config.key);
 	cleanup(freep) uint32_t *slots = calloc(LEAT_MAX_BACKENDS, sizeof(*slots));
 
-	for (uint32_t slot = 0; slots && slot < image->value.table_size; slot++)
+	for (uint32_t slot = 0; slots && slot < image->value.lookup.size; slot++)
 		slots[image->slots[slot].current]++;
 	service->id = image->value.id;
 	service->open_slots = image->open_count;
@@ -244,135 +253,206 @@ int applier_apply(struct applier *applier, const struct node *node, struct servi
 	return 0;
 }
 
-/* What decides which open slots of one table must stay open. */
-struct busy_slots {
-	const struct image *image;
-	uint64_t now_s;
-	uint32_t idle_s;
-	bool is_quiet;	       /* no packet has gone to any previous for the idle time */
-	bool *had_packets;     /* by backend: whether it ever got one */
-	bool *has_stray_flows; /* by slot: whether a remembered flow is not on its current backend */
-};
-
-static bool is_live(const struct busy_slots *busy, const struct leat_flow *flow)
-{
-	uint32_t lifetime_s = flow->is_closing ? LEAT_CLOSING_S : busy->idle_s;
-
-	return flow->seen_s + lifetime_s >= busy->now_s;
-}
-
-static void mark_stray(void *user, const struct leat_flow *flow)
-{
-	struct busy_slots *busy = user;
-	const struct image *image = busy->image;
-
-	if (flow->table == image->value.table && flow->slot < image->value.table_size &&
-	    flow->backend != image->slots[flow->slot].current && is_live(busy, flow))
-		busy->has_stray_flows[flow->slot] = true;
-}
-
-static bool is_busy(void *user, uint32_t index)
-{
-	const struct busy_slots *busy = user;
-	struct leat_slot slot = busy->image->slots[index];
-	uint16_t previous = slot.previous & LEAT_SLOT_BACKEND;
-
-	if (busy->has_stray_flows[index])
-		return true;
-	return previous && previous != slot.current && busy->had_packets[previous] &&
-	       !busy->is_quiet;
-}
-
-static bool previous_is_quiet(const struct applier *applier, const struct busy_slots *busy,
-			      uint64_t now_us)
-{
-	struct leat_transition transition;
-	uint64_t last_ns;
-
-	if (datapath_read_transition(applier->datapath, busy->image->value.table, &transition) < 0)
-		return false;
-	last_ns = MAX(transition.changed_ns, transition.previous_ns);
-	return now_us * 1000 > last_ns &&
-	       now_us * 1000 - last_ns >= busy->idle_s * UINT64_C(1000000000);
-}
-
-/* Counters are read after the slots were opened, so a backend without packets has no flows: what comes
- * from now on for a previous backend is counted there. */
-static void read_had_packets(const struct applier *applier, struct busy_slots *busy)
-{
-	for (size_t i = 0; i < busy->image->backend_count; i++) {
-		uint32_t id = busy->image->backends[i].id;
-		struct leat_counter counter;
-
-		busy->had_packets[id] = datapath_read_backend(applier->datapath, id, &counter) <
-						0 ||
-					counter.packets > 0;
-	}
-}
-
-static void busy_slots_deinit(struct busy_slots *busy)
-{
-	free(busy->had_packets);
-	free(busy->has_stray_flows);
-}
-
-static int busy_slots_find(const struct applier *applier, struct busy_slots *busy, uint64_t now_us)
-{
-	busy->had_packets = calloc(LEAT_MAX_BACKENDS, sizeof(bool));
-	busy->has_stray_flows = calloc(busy->image->value.table_size, sizeof(bool));
-	if (!busy->had_packets || !busy->has_stray_flows)
-		return -ENOMEM;
-	busy->is_quiet = previous_is_quiet(applier, busy, now_us);
-	read_had_packets(applier, busy);
-	return datapath_visit_flows(applier->datapath, mark_stray, busy);
-}
-
-/* A flow of a closed slot is not looked up any more, and would be wrong once its 5-tuple is reused. */
-static bool is_of_closed_slot(void *user, const struct leat_flow *flow)
-{
-	const struct image *image = user;
-
-	return flow->table == image->value.table && flow->slot < image->value.table_size &&
-	       !slot_is_open(image->slots[flow->slot]);
-}
-
-static int close_slots(struct applier *applier, struct image *image, struct busy_slots *busy)
+int applier_import(struct applier *applier, struct service *service, const struct image_past *past)
 {
 	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
-	struct image *closed;
-	int r = image_close(image, is_busy, busy, &closed);
+	struct image *before = find_image(applier, &service->config.key), *after;
+	int r;
 
+	if (!before)
+		return -ENOENT;
+	transaction.changes = calloc(1, sizeof(*transaction.changes));
+	if (!transaction.changes)
+		return -ENOMEM;
+	r = image_import(before, past, &applier->ids, &after);
 	if (r < 0)
 		return r;
-	transaction.changes = calloc(1, sizeof(*transaction.changes));
-	if (!transaction.changes || closed->open_count == image->open_count) {
-		image_free(closed);
-		return transaction.changes ? 0 : -ENOMEM;
-	}
 	transaction.changes[transaction.count++] =
-		(struct plan_change){ .before = image, .after = closed };
+		(struct plan_change){ .before = before, .after = after };
 	r = transaction_reserve(&transaction);
 	if (r == 0)
 		r = transaction_finish(&transaction);
-	return r < 0 ? r : datapath_forget_flows(applier->datapath, is_of_closed_slot, closed);
-}
-
-int applier_close_quiet(struct applier *applier, struct service *service, uint64_t now_us)
-{
-	cleanup(busy_slots_deinit) struct busy_slots busy = {
-		.image = find_image(applier, &service->config.key),
-		.now_s = now_us / 1000000,
-		.idle_s = service->config.key.protocol == IPPROTO_TCP ? LEAT_TCP_IDLE_S
-								      : LEAT_UDP_IDLE_S,
-	};
-	int r;
-
-	if (!busy.image || !busy.image->open_count)
-		return 0;
-	r = busy_slots_find(applier, &busy, now_us);
-	if (r == 0)
-		r = close_slots(applier, find_image(applier, &service->config.key), &busy);
 	if (r == 0)
 		write_back(applier, service);
+	return r;
+}
+
+static bool drains(const struct service *service)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (backend_current_state(service->backends[i]) == BACKEND_DRAINING)
+			return true;
+	}
+	return false;
+}
+
+static bool needs_census(const struct applier *applier, const struct node *node)
+{
+	for (size_t i = 0; i < applier->count; i++) {
+		const struct image *image = applier->images[i];
+
+		if (image->open_count || image->value.scheduler != LEAT_SCHEDULER_HASH)
+			return true;
+	}
+	for (size_t i = 0; i < node->service_count; i++) {
+		if (drains(node->services[i]))
+			return true;
+	}
+	return applier->has_flows;
+}
+
+struct closing {
+	const struct census *census;
+	const struct census_image *where;
+};
+
+static bool is_busy(void *user, uint32_t slot)
+{
+	const struct closing *closing = user;
+
+	return census_slot_is_busy(closing->census, closing->where, slot);
+}
+
+static int transaction_close(struct transaction *transaction, const struct census *census,
+			     struct image *image, const struct census_image *where)
+{
+	struct closing closing = { .census = census, .where = where };
+	struct image *closed;
+	int r;
+
+	if (image->open_count == 0)
+		return 0;
+	r = image_close(image, is_busy, &closing, &closed);
+	if (r < 0)
+		return r;
+	if (closed->open_count == image->open_count)
+		image_free(closed);
+	else
+		transaction->changes[transaction->count++] =
+			(struct plan_change){ .before = image, .after = closed };
+	return 0;
+}
+
+static int close_quiet(struct applier *applier, const struct census *census)
+{
+	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
+	int r = 0;
+
+	transaction.changes = calloc(applier->count + 1, sizeof(*transaction.changes));
+	if (!transaction.changes)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < applier->count; i++)
+		r = transaction_close(&transaction, census, applier->images[i], &census->images[i]);
+	if (r == 0)
+		r = transaction_reserve(&transaction);
+	return r < 0 || transaction.count == 0 ? r : transaction_finish(&transaction);
+}
+
+/* Before the walk, so that what the datapath counts during it is not taken for an error. */
+static void read_loads(const struct applier *applier, uint32_t *loads)
+{
+	for (uint32_t id = 0; id < LEAT_MAX_BACKENDS; id++)
+		loads[id] = datapath_read_load(applier->datapath, id);
+}
+
+static void correct_loads(const struct applier *applier, const struct census *census,
+			  const uint32_t *loads)
+{
+	for (uint32_t id = 0; id < LEAT_MAX_BACKENDS; id++) {
+		const struct census_backend *counted = &census->backends[id];
+		bool counts = counted->where && counted->where->image->value.scheduler ==
+							LEAT_SCHEDULER_LEAST_CONNECTIONS;
+		uint32_t wanted = counts ? counted->live : 0;
+
+		if (wanted != loads[id])
+			datapath_correct_load(applier->datapath, id, (int32_t)(wanted - loads[id]));
+	}
+}
+
+/* Of a drain, since when all flows that speak are counted. */
+static void begin_counting(struct backend *backend, uint64_t now_us)
+{
+	bool is_draining = backend_current_state(backend) == BACKEND_DRAINING;
+
+	if (is_draining && backend->flows.since_us == 0)
+		backend->flows.since_us = now_us;
+	else if (!is_draining)
+		backend->flows.since_us = 0;
+}
+
+static uint32_t ticks_of(uint64_t us)
+{
+	return (uint32_t)(us * 1000 >> LEAT_TICK_SHIFT);
+}
+
+static uint32_t seconds_of(uint32_t ticks)
+{
+	return (uint32_t)(((uint64_t)ticks << LEAT_TICK_SHIFT) / 1000000000);
+}
+
+static void count_backend(const struct census *census, struct backend *backend, uint64_t now_us)
+{
+	const struct census_backend *counted = &census->backends[backend->id];
+	struct backend_flows *flows = &backend->flows;
+	struct census_drain drain;
+
+	if (!counted->where)
+		return;
+	begin_counting(backend, now_us);
+	drain = census_drain(census, counted->where, backend->id, ticks_of(flows->since_us));
+	flows->live = counted->live;
+	flows->closing = counted->closing;
+	flows->previous_slots = drain.slots;
+	flows->silent_s = flows->since_us ? seconds_of(drain.silent) : 0;
+	flows->is_counted = flows->since_us ||
+			    counted->where->image->value.scheduler != LEAT_SCHEDULER_HASH;
+}
+
+static void count_flows(const struct census *census, struct node *node, uint64_t now_us)
+{
+	node->flow_memory.remembered = census->remembered;
+	node->flow_memory.old = census->old;
+	node->flow_memory.half_open = census->half_open;
+	node->flow_memory.clients = census->clients;
+	for (size_t i = 0; i < node->service_count; i++) {
+		struct service *service = node->services[i];
+
+		for (size_t j = 0; j < service->backend_count; j++)
+			count_backend(census, service->backends[j], now_us);
+	}
+}
+
+static void write_back_all(const struct applier *applier, struct node *node)
+{
+	for (size_t i = 0; i < node->service_count; i++) {
+		const struct service *service = node->services[i];
+		const struct image *image = find_image(applier, &service->config.key);
+
+		if (image && image->open_count != service->open_slots)
+			write_back(applier, node->services[i]);
+	}
+}
+
+int applier_settle(struct applier *applier, struct node *node, uint64_t now_us)
+{
+	cleanup(census_deinit) struct census census = { 0 };
+	cleanup(freep) uint32_t *loads = NULL;
+	int r;
+
+	if (!needs_census(applier, node))
+		return 0;
+	loads = calloc(LEAT_MAX_BACKENDS, sizeof(*loads));
+	if (!loads)
+		return -ENOMEM;
+	read_loads(applier, loads);
+	r = census_take(&census, applier->datapath, applier->images, applier->count,
+			ticks_of(now_us));
+	if (r < 0)
+		return r;
+	applier->has_flows = census.remembered || census.half_open || census.clients;
+	correct_loads(applier, &census, loads);
+	count_flows(&census, node, now_us);
+	r = close_quiet(applier, &census);
+	write_back_all(applier, node);
 	return r;
 }

@@ -14,6 +14,7 @@ struct applier {
 	struct image_ids ids;
 	struct image **images; /* ordered by key */
 	size_t count;
+	bool has_flows; /* the last walk found some remembered */
 };
 
 int applier_init(struct applier *applier, struct datapath *datapath);
@@ -21,6 +22,10 @@ void applier_deinit(struct applier *applier);
 
 /* Takes over what the pinned maps hold. 0 or -errno, logged. */
 int applier_read_back(struct applier *applier);
+
+/* What the datapath was told of a service; NULL: nothing. */
+const struct image *applier_find_image(const struct applier *applier,
+				       const struct leat_service_key *key);
 
 /*
  * Brings the datapath to these services of the node, and writes ids and numbers of slots back to
@@ -31,11 +36,16 @@ int applier_read_back(struct applier *applier);
 int applier_apply(struct applier *applier, const struct node *node, struct service **services,
 		  size_t count, bool is_all);
 
+/* Opens slots of a service as image_import() says. 0, -ENOENT when the datapath does not have the
+ * service, or -errno, logged. */
+int applier_import(struct applier *applier, struct service *service, const struct image_past *past);
+
 /*
- * Closes the open slots of a service that nothing needs any more: no flow remembered for the slot is
- * anywhere but on its current backend, and the previous one is the current one again, is gone, never
- * got a packet, or has got none for the idle time. 0 or -errno.
+ * Counts what is remembered of flows and writes it to the node's backends, forgets what was silent for
+ * too long, corrects the numbers that least connections goes by, and closes the open slots that
+ * nothing needs any more. now_us: monotonic. Costs a walk through the memory of flows, unless no
+ * service remembers any. 0 or -errno.
  */
-int applier_close_quiet(struct applier *applier, struct service *service, uint64_t now_us);
+int applier_settle(struct applier *applier, struct node *node, uint64_t now_us);
 
 #endif

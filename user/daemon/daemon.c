@@ -11,8 +11,6 @@
 #include "model/encode.h"
 
 #define TICK_US	       1000000
-/* Looking for slots to close reads all remembered flows. */
-#define CLOSE_US       5000000
 /* How long another layout's program goes on while this one's probes get their first results. */
 #define SETTLE_US      5000000
 /* Behind everything that brings results, so that one change of a table serves all of them. */
@@ -27,6 +25,9 @@ static void sample_maps(struct daemon *daemon)
 		{ "backends", ids->backends.count, LEAT_MAX_BACKENDS - 1 },
 	};
 
+	daemon->node.flow_memory.capacity = datapath_flow_capacity(daemon->datapath);
+	daemon->node.flow_memory.half_open_capacity = LEAT_HALF_OPEN_BUCKETS * LEAT_BUCKET_FLOWS;
+	daemon->node.flow_memory.client_capacity = LEAT_CLIENT_BUCKETS * LEAT_BUCKET_FLOWS;
 	memcpy(daemon->node.maps, maps, sizeof(maps));
 	daemon->node.map_count = ARRAY_SIZE(maps);
 }
@@ -55,22 +56,25 @@ static void update_rates(struct node *node, double seconds)
 	}
 }
 
-static void close_quiet_slots(struct daemon *daemon, uint64_t now_us)
+static void log_settled(const struct service *service, uint32_t was_open)
 {
-	if (now_us < daemon->close_at_us)
-		return;
-	daemon->close_at_us = now_us + CLOSE_US;
-	for (size_t i = 0; i < daemon->node.service_count; i++) {
-		struct service *service = daemon->node.services[i];
+	if (was_open && !service->open_slots)
+		log_info("%s: its last change is complete, no flow is on an earlier backend",
+			 service->config.name);
+}
 
-		if (!service->open_slots || service->is_stale)
-			continue;
-		if (applier_close_quiet(&daemon->applier, service, now_us) == 0 &&
-		    !service->open_slots)
-			log_info(
-				"%s: its last change is complete, no flow is on an earlier backend",
-				service->config.name);
-	}
+/* Services that the datapath does not know the latest state of are not in the way: what is closed is
+ * what it does know. */
+static void settle(struct daemon *daemon, uint64_t now_us)
+{
+	struct node *node = &daemon->node;
+	cleanup(freep) uint32_t *was_open = calloc(node->service_count + 1, sizeof(*was_open));
+
+	for (size_t i = 0; was_open && i < node->service_count; i++)
+		was_open[i] = node->services[i]->open_slots;
+	applier_settle(&daemon->applier, node, now_us);
+	for (size_t i = 0; was_open && i < node->service_count; i++)
+		log_settled(node->services[i], was_open[i]);
 }
 
 static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
@@ -81,7 +85,8 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 	refresh(daemon);
 	update_rates(&daemon->node, (double)(now_us - daemon->sampled_us) / 1e6);
 	daemon->sampled_us = now_us;
-	close_quiet_slots(daemon, now_us);
+	settle(daemon, now_us);
+	daemon_advance_backends(daemon, now_us);
 	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
 	    daemon_attach(daemon) < 0)
 		return sd_event_exit(daemon->event, -EIO);
@@ -106,13 +111,13 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	(void)source;
 	(void)info;
-	daemon_reload(user, NULL);
+	daemon_reload(user, false, NULL);
 	return 0;
 }
 
-static int reload_for_control(void *user, char **ret_error)
+static int reload_for_control(void *user, bool is_now, char **ret_error)
 {
-	return daemon_reload(user, ret_error);
+	return daemon_reload(user, is_now, ret_error);
 }
 
 static int add_signal(struct daemon *daemon, int signal_number, sd_event_signal_handler_t handler)
@@ -153,7 +158,8 @@ static int begin_loop(struct daemon *daemon)
 
 /* Maps that cannot be read back are of no use: forwarding goes on over them, without their pins,
  * until this daemon's program replaces theirs. */
-static int begin_again(struct daemon *daemon, const struct leat_options *options)
+static int begin_again(struct daemon *daemon, const struct config *config,
+		       const struct leat_options *options)
 {
 	int r;
 
@@ -162,7 +168,7 @@ static int begin_again(struct daemon *daemon, const struct leat_options *options
 	applier_deinit(&daemon->applier);
 	datapath_freep(&daemon->datapath);
 	daemon->datapath = NULL;
-	r = datapath_new(&daemon->datapath, daemon->options.pin_path, options);
+	r = datapath_new(&daemon->datapath, daemon->options.pin_path, config->flows, options);
 	if (r == 0)
 		r = applier_init(&daemon->applier, daemon->datapath);
 	daemon->attach_by_us = clock_monotonic_us() + SETTLE_US;
@@ -172,7 +178,7 @@ static int begin_again(struct daemon *daemon, const struct leat_options *options
 static int begin_datapath(struct daemon *daemon, const struct config *config)
 {
 	struct leat_options options = options_encode(config);
-	int r = datapath_new(&daemon->datapath, daemon->options.pin_path, &options);
+	int r = datapath_new(&daemon->datapath, daemon->options.pin_path, config->flows, &options);
 
 	if (r == 0)
 		r = applier_init(&daemon->applier, daemon->datapath);
@@ -187,7 +193,7 @@ static int begin_datapath(struct daemon *daemon, const struct config *config)
 	if (!daemon->node.reuse.maps || applier_read_back(&daemon->applier) == 0)
 		return 0;
 	daemon->node.reuse.maps = false;
-	return begin_again(daemon, &options);
+	return begin_again(daemon, config, &options);
 }
 
 static int begin_servers(struct daemon *daemon)
@@ -196,6 +202,8 @@ static int begin_servers(struct daemon *daemon)
 		.refresh = refresh,
 		.reload = reload_for_control,
 		.change = daemon_change,
+		.export_history = daemon_export_history,
+		.import_history = daemon_import_history,
 	};
 	const struct config *config = daemon->node.config;
 	int r = control_new(&daemon->control, daemon->event, config, &daemon->node, &operations,
@@ -251,7 +259,7 @@ static int begin(struct daemon *daemon, struct config *config)
 		config_free(config);
 		return r;
 	}
-	return daemon_adopt(daemon, config);
+	return daemon_adopt(daemon, config, true);
 }
 
 static int serve(struct daemon *daemon, struct config *config)

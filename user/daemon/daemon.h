@@ -34,7 +34,6 @@ struct daemon {
 	struct metrics *metrics;
 	sd_event_source *apply_source; /* once per round of the loop, when something is stale */
 	sd_event_source *tick_source;
-	uint64_t close_at_us;  /* when to look for slots to close */
 	uint64_t sampled_us;   /* when the rates were computed last */
 	uint64_t attach_by_us; /* 0: attached; else what runs meanwhile is another layout's */
 };
@@ -62,20 +61,37 @@ bool daemon_is_settled(const struct daemon *daemon);
 /* Continues with the health that an earlier daemon noted. Whether there was such a note. */
 bool daemon_restore_health(struct daemon *daemon, struct backend *backend);
 
+/* lifecycle.c: what happens to backends by time alone. */
+
+/* Of a backend whose state has just changed. */
+void daemon_begin_slow_start(struct backend *backend);
+/* Of one whose state an earlier daemon noted. */
+void daemon_resume_slow_start(struct backend *backend);
+/* Goes on with slow starts, tells of drains that have ended, and removes what has left. */
+void daemon_advance_backends(struct daemon *daemon, uint64_t now_us);
+
 /* reload.c */
 
-/* Makes `config`, which becomes the daemon's, what runs. On failure all is as it was, the cause
- * is logged, and the configuration is freed. */
-int daemon_adopt(struct daemon *daemon, struct config *config);
-/* Reads the file again. ret_error (may be NULL) gets a malloc()ed text for people. 0 or -errno. */
-int daemon_reload(struct daemon *daemon, char **ret_error);
+/* Makes `config`, which becomes the daemon's, what runs; with `drains_lost`, backends that it has no
+ * more leave when their flows have ended. On failure all is as it was, the cause is logged, and the
+ * configuration is freed. */
+int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost);
+/* Reads the file again; what is gone from it ends at once when is_now. ret_error (may be NULL) gets a
+ * malloc()ed text for people. 0 or -errno. */
+int daemon_reload(struct daemon *daemon, bool is_now, char **ret_error);
 /* Reads the file; its errors go to the log and, joined by newlines, to ret_error (may be NULL). */
 int daemon_load_config(const char *path, struct config **ret_config, char **ret_error);
 /* Sees to it that the configured interfaces run the program. */
 int daemon_attach(struct daemon *daemon);
+/* Ends what watches a backend. */
+void daemon_release_backend(struct backend *backend, struct resolver *resolver);
 void daemon_release_services(struct succession *services, struct resolver *resolver);
 
 /* operate.c: the operator's changes; control_operations.change. */
 int daemon_change(void *user, const struct control_change *change, char **ret_error);
+
+/* history.c: control_operations.export_history and .import_history. */
+int daemon_export_history(void *user, json_t **ret_history);
+int daemon_import_history(void *user, const json_t *history, char **ret_error);
 
 #endif

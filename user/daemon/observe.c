@@ -77,7 +77,9 @@ void daemon_update_backend(struct daemon *daemon, struct backend *backend, const
 		backend->state = state;
 		backend->state_changed_s = clock_wall_s();
 		snprintf(backend->reason, sizeof(backend->reason), "%s", reason);
+		backend->flows.since_us = 0;
 		log_state(backend);
+		daemon_begin_slow_start(backend);
 	}
 	write_note(daemon, backend);
 	daemon_mark_stale(daemon, backend->service);
@@ -172,6 +174,7 @@ void daemon_read_counters(struct daemon *daemon)
 	struct leat_counter *reasons = daemon->node.reasons;
 
 	datapath_read_reasons(daemon->datapath, reasons);
+	datapath_read_events(daemon->datapath, daemon->node.flow_memory.events);
 	for (size_t i = 0; i < daemon->node.service_count; i++) {
 		const struct service *service = daemon->node.services[i];
 
@@ -181,26 +184,56 @@ void daemon_read_counters(struct daemon *daemon)
 	}
 }
 
-/* Slots that nothing is on need not stay open, above all while backends come up for the first time. */
-static int apply(struct daemon *daemon, struct service *service)
+/* One that cannot be applied stays stale, and must not keep the others from it. */
+static void apply_each(struct daemon *daemon, struct service **services, size_t count)
 {
-	int r = applier_apply(&daemon->applier, &daemon->node, &service, 1, false);
-
-	return r < 0 ? r : applier_close_quiet(&daemon->applier, service, clock_monotonic_us());
+	for (size_t i = 0; i < count; i++) {
+		if (applier_apply(&daemon->applier, &daemon->node, &services[i], 1, false) == 0)
+			services[i]->is_stale = false;
+	}
 }
 
-/* A service that cannot be applied stays stale, and the next tick tries again. */
+static void apply_all(struct daemon *daemon, struct service **services, size_t count)
+{
+	if (applier_apply(&daemon->applier, &daemon->node, services, count, false) < 0) {
+		apply_each(daemon, services, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		services[i]->is_stale = false;
+}
+
+/* Slots that nothing is on need not stay open, above all while backends come up for the first time. */
+static void settle(struct daemon *daemon, struct service **services, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!services[i]->open_slots)
+			continue;
+		applier_settle(&daemon->applier, &daemon->node, clock_monotonic_us());
+		return;
+	}
+}
+
+/* All by one change of the datapath. A service that cannot be applied stays stale, and the next tick
+ * tries again. */
 int daemon_apply_stale(sd_event_source *source, void *user)
 {
 	struct daemon *daemon = user;
+	const struct node *node = &daemon->node;
+	cleanup(freep) struct service **stale =
+		calloc(node->service_count + 1, sizeof(struct service *));
+	size_t count = 0;
 
 	(void)source;
-	for (size_t i = 0; i < daemon->node.service_count; i++) {
-		struct service *service = daemon->node.services[i];
-
-		if (service->is_stale && apply(daemon, service) == 0)
-			service->is_stale = false;
+	if (!stale)
+		return 0;
+	for (size_t i = 0; i < node->service_count; i++) {
+		if (node->services[i]->is_stale)
+			stale[count++] = node->services[i];
 	}
+	if (count)
+		apply_all(daemon, stale, count);
+	settle(daemon, stale, count);
 	return 0;
 }
 

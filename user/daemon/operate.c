@@ -54,6 +54,7 @@ struct selection {
 	struct backend **backends;
 	struct operator_change *before;
 	size_t count;
+	const struct backend *refused; /* one that the change does not go with, or NULL */
 };
 
 static void selection_deinit(struct selection *selection)
@@ -65,6 +66,13 @@ static void selection_deinit(struct selection *selection)
 static bool is_meant(const struct control_change *change, const struct service *service)
 {
 	return !change->service[0] || strcmp(change->service, service->config.name) == 0;
+}
+
+/* What is no longer in the file can only end, sooner or later. */
+static bool is_possible(const struct control_change *change, const struct backend *backend)
+{
+	return !backend->is_leaving || change->verb == CONTROL_DRAIN ||
+	       change->verb == CONTROL_DISABLE;
 }
 
 static int select_backends(struct daemon *daemon, const struct control_change *change,
@@ -82,10 +90,24 @@ static int select_backends(struct daemon *daemon, const struct control_change *c
 
 		if (!backend || !is_meant(change, service))
 			continue;
+		if (!is_possible(change, backend)) {
+			selection->refused = backend;
+			continue;
+		}
 		selection->before[selection->count] = backend->operator_change;
 		selection->backends[selection->count++] = backend;
 	}
 	return 0;
+}
+
+static int explain_refusal(const struct backend *backend, char **ret_error)
+{
+	if (asprintf(ret_error,
+		     "%s/%s is no longer in the configuration and only stays until its flows have "
+		     "ended; put it into the file again",
+		     backend->service->config.name, backend->config.name) < 0)
+		return -ENOMEM;
+	return -EINVAL;
 }
 
 static int explain_missing(const struct daemon *daemon, const struct control_change *change,
@@ -123,6 +145,8 @@ int daemon_change(void *user, const struct control_change *change, char **ret_er
 
 	if (r < 0)
 		return r;
+	if (selection.count == 0 && selection.refused)
+		return explain_refusal(selection.refused, ret_error);
 	if (selection.count == 0)
 		return explain_missing(daemon, change, ret_error);
 

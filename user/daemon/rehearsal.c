@@ -11,7 +11,7 @@
 static int take_services(struct node *node)
 {
 	struct succession succession;
-	int r = succession_make(node, node->config, &succession);
+	int r = succession_make(node, node->config, false, &succession);
 
 	if (r < 0)
 		return r;
@@ -45,7 +45,7 @@ int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_
 
 	r = take_services(node);
 	if (r == 0)
-		r = datapath_new(&rehearsal->datapath, NULL, &options);
+		r = datapath_new(&rehearsal->datapath, NULL, config->flows, &options);
 	if (r == 0)
 		r = applier_init(&rehearsal->applier, rehearsal->datapath);
 	if (r == 0) {

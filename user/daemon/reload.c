@@ -42,7 +42,7 @@ int daemon_load_config(const char *path, struct config **ret_config, char **ret_
 	return r;
 }
 
-static void release_backend(struct backend *backend, struct resolver *resolver)
+void daemon_release_backend(struct backend *backend, struct resolver *resolver)
 {
 	if (backend->probe_watch)
 		prober_unwatch(take_ptr(backend->probe_watch));
@@ -57,7 +57,7 @@ void daemon_release_services(struct succession *services, struct resolver *resol
 		struct service *service = services->services[i];
 
 		for (size_t j = 0; j < service->backend_count; j++)
-			release_backend(service->backends[j], resolver);
+			daemon_release_backend(service->backends[j], resolver);
 	}
 	succession_deinit(services);
 }
@@ -114,6 +114,42 @@ static int set_store_aside(const char *path, int reason)
 	return 0;
 }
 
+static bool service_has_backend(const struct service *service, const struct leat_addr *address)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (address_equal(&service->backends[i]->config.address, address))
+			return true;
+	}
+	return false;
+}
+
+/* Backends that left the file before or while no daemon ran, and may still have flows. */
+static int restore_leaving(const struct daemon *daemon, struct service *service)
+{
+	const struct image *image = applier_find_image(&daemon->applier, &service->config.key);
+
+	for (size_t i = 0; image && i < image->backend_count; i++) {
+		const struct image_backend *backend = &image->backends[i];
+		int r;
+
+		if (backend->value.forward == LEAT_FORWARD_NONE ||
+		    service_has_backend(service, &backend->address))
+			continue;
+		r = succession_add_leaving(service, backend->name, &backend->address);
+		if (r < 0 && r != -ENOSPC)
+			return r;
+	}
+	return 0;
+}
+
+static void restore_backends(struct daemon *daemon, struct service *service)
+{
+	for (size_t i = 0; i < service->backend_count; i++)
+		daemon->node.reuse.backends += daemon_restore_health(daemon, service->backends[i]);
+	for (size_t i = 0; i < service->backend_count; i++)
+		daemon_resume_slow_start(service->backends[i]);
+}
+
 /* At the start, the predecessor of a service is what an earlier daemon left in the maps. */
 static int restore_services(struct daemon *daemon, const struct config *config,
 			    const struct succession *services)
@@ -122,18 +158,19 @@ static int restore_services(struct daemon *daemon, const struct config *config,
 
 	if (r < 0)
 		r = set_store_aside(config->state, r);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < services->count; i++) {
-		struct service *service = services->services[i];
-
-		for (size_t j = 0; j < service->backend_count; j++) {
-			struct backend *backend = service->backends[j];
-
-			daemon->node.reuse.backends += daemon_restore_health(daemon, backend);
-		}
+	for (size_t i = 0; r == 0 && i < services->count; i++) {
+		r = restore_leaving(daemon, services->services[i]);
+		if (r == 0)
+			restore_backends(daemon, services->services[i]);
 	}
-	return 0;
+	return r;
+}
+
+static const char *reason_of(const struct backend *backend)
+{
+	if (backend->is_leaving)
+		return "no longer in the file";
+	return backend->has_probe ? "configured" : "has no probe";
 }
 
 /* States follow the new file: a weight of 0 drains, a probe that is gone no longer holds back. */
@@ -146,9 +183,7 @@ static void update_states(struct daemon *daemon)
 			struct backend *backend = service->backends[j];
 
 			if (backend_current_state(backend) != backend->state)
-				daemon_update_backend(daemon, backend,
-						      backend->has_probe ? "configured"
-									 : "has no probe");
+				daemon_update_backend(daemon, backend, reason_of(backend));
 		}
 		service->is_stale = false;
 	}
@@ -234,7 +269,7 @@ static int attach_ahead(struct daemon *daemon, const struct config *config)
 		if (!interface_is_listed(config->interfaces[i], names, count))
 			memcpy(names[count++], config->interfaces[i], sizeof(names[0]));
 	}
-	options.any_port |= options_encode(config).any_port;
+	options = options_merge(options, options_encode(config));
 	datapath_set_options(daemon->datapath, &options);
 	r = datapath_attach(daemon->datapath, names, count, config->mode, statuses);
 	if (r < 0)
@@ -242,12 +277,13 @@ static int attach_ahead(struct daemon *daemon, const struct config *config)
 	return r;
 }
 
-static int prepare(struct daemon *daemon, const struct config *config, struct succession *services)
+static int prepare(struct daemon *daemon, const struct config *config, bool drains_lost,
+		   struct succession *services)
 {
 	int r = check_interfaces(config);
 
 	if (r == 0)
-		r = succession_make(&daemon->node, config, services);
+		r = succession_make(&daemon->node, config, drains_lost, services);
 	if (r == 0 && !daemon->node.config)
 		r = restore_services(daemon, config, services);
 	if (r == 0)
@@ -271,11 +307,11 @@ static void commit(struct daemon *daemon, struct config *config, struct successi
 	node->config = config;
 }
 
-int daemon_adopt(struct daemon *daemon, struct config *config)
+int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost)
 {
 	struct node next = { .config = config };
 	struct succession services = { 0 };
-	int r = prepare(daemon, config, &services);
+	int r = prepare(daemon, config, drains_lost, &services);
 
 	if (r == 0)
 		r = applier_apply(&daemon->applier, &next, services.services, services.count, true);
@@ -310,16 +346,18 @@ static void warn_of_restart(const struct config *now, const struct config *next)
 	    text_changed(now->control_group, next->control_group) ||
 	    text_changed(now->metrics_listen, next->metrics_listen))
 		log_warning("control and metrics listen elsewhere only after a restart");
+	if (now->flows != next->flows)
+		log_warning("flows: takes effect when the maps are made anew, see leat.yaml(5)");
 }
 
-static int reload(struct daemon *daemon, char **ret_error)
+static int reload(struct daemon *daemon, bool drains_lost, char **ret_error)
 {
 	struct config *config;
 	int r = daemon_load_config(daemon->options.config_path, &config, ret_error);
 
 	if (r == 0) {
 		warn_of_restart(daemon->node.config, config);
-		r = daemon_adopt(daemon, config);
+		r = daemon_adopt(daemon, config, drains_lost);
 	}
 	if (r == 0 && !daemon->attach_by_us)
 		r = daemon_attach(daemon);
@@ -332,12 +370,12 @@ static int reload(struct daemon *daemon, char **ret_error)
 	return 0;
 }
 
-int daemon_reload(struct daemon *daemon, char **ret_error)
+int daemon_reload(struct daemon *daemon, bool is_now, char **ret_error)
 {
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
-	r = reload(daemon, ret_error);
+	r = reload(daemon, !is_now, ret_error);
 	sd_notify(0, "READY=1");
 	return r;
 }

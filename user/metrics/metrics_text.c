@@ -3,6 +3,12 @@
 
 #include "metrics/metrics.h"
 
+static const char *const event_labels[] = {
+#define X(name, label, text) label,
+	LEAT_EVENTS(X)
+#undef X
+};
+
 static const char *const reason_labels[] = {
 #define X(name, verdict, label, text) label,
 	LEAT_REASONS(X)
@@ -57,6 +63,7 @@ static void write_services(FILE *out, const struct node *node)
 {
 	static const char packets[] = "leat_service_packets_total";
 	static const char bytes[] = "leat_service_bytes_total";
+	static const char open_slots[] = "leat_service_open_slots";
 
 	write_family(out, packets, "counter", "Packets for the service.");
 	for (size_t i = 0; i < node->service_count; i++)
@@ -66,6 +73,19 @@ static void write_services(FILE *out, const struct node *node)
 	for (size_t i = 0; i < node->service_count; i++)
 		write_labelled(out, bytes, "service", node->services[i]->config.name,
 			       node->services[i]->counter.bytes);
+	write_family(out, open_slots, "gauge",
+		     "Slots of the service's table that a change opened.");
+	for (size_t i = 0; i < node->service_count; i++)
+		write_labelled(out, open_slots, "service", node->services[i]->config.name,
+			       node->services[i]->open_slots);
+}
+
+/* A new backend may have the name of one that is leaving; two samples with the same labels would spoil
+ * the whole page. */
+static bool has_its_labels(const struct backend *backend)
+{
+	return !backend->is_leaving ||
+	       service_find_backend(backend->service, backend->config.name) == backend;
 }
 
 /* Writes all samples of one family that belong to one backend. */
@@ -78,8 +98,10 @@ static void write_backends(FILE *out, const struct node *node, const char *name,
 	for (size_t i = 0; i < node->service_count; i++) {
 		const struct service *service = node->services[i];
 
-		for (size_t j = 0; j < service->backend_count; j++)
-			write(out, name, service->backends[j]);
+		for (size_t j = 0; j < service->backend_count; j++) {
+			if (has_its_labels(service->backends[j]))
+				write(out, name, service->backends[j]);
+		}
 	}
 }
 
@@ -110,6 +132,35 @@ static void write_up(FILE *out, const char *name, const struct backend *backend)
 static void write_weight(FILE *out, const char *name, const struct backend *backend)
 {
 	write_backend_number(out, name, backend, backend_wanted_weight(backend));
+}
+
+/* A number that leaves flows out would be taken for all of them. */
+static void write_flows(FILE *out, const char *name, const struct backend *backend)
+{
+	if (backend->flows.is_counted)
+		write_backend_number(out, name, backend, backend->flows.live);
+}
+
+static void write_closing_flows(FILE *out, const char *name, const struct backend *backend)
+{
+	if (backend->flows.is_counted)
+		write_backend_number(out, name, backend, backend->flows.closing);
+}
+
+static void write_drained(FILE *out, const char *name, const struct backend *backend)
+{
+	write_backend_number(out, name, backend, backend_is_drained(backend));
+}
+
+static void write_leaving(FILE *out, const char *name, const struct backend *backend)
+{
+	write_backend_number(out, name, backend, backend->is_leaving);
+}
+
+static void write_ramp(FILE *out, const char *name, const struct backend *backend)
+{
+	write_backend_labels(out, name, backend);
+	fprintf(out, "} %g\n", backend->ramp_percent / 100.0);
 }
 
 static void write_states(FILE *out, const char *name, const struct backend *backend)
@@ -173,6 +224,22 @@ static void write_all_backends(FILE *out, const struct node *node)
 		       "1 for the state that the backend is in.", write_states);
 	write_backends(out, node, "leat_backend_weight", "gauge",
 		       "The operator's weight, or else the configured one.", write_weight);
+	write_backends(out, node, "leat_backend_ramp_ratio", "gauge",
+		       "The part of its weight that a backend has, which starts slowly; else 1.",
+		       write_ramp);
+	write_backends(
+		out, node, "leat_backend_flows", "gauge",
+		"Live flows on the backend, where all of them are counted: under a scheduler "
+		"that remembers flows, and while it drains.",
+		write_flows);
+	write_backends(out, node, "leat_backend_closing_flows", "gauge",
+		       "Flows on the backend that have sent FIN or RST, where flows are counted.",
+		       write_closing_flows);
+	write_backends(out, node, "leat_backend_drained", "gauge",
+		       "Whether the backend takes no new flows and has none left.", write_drained);
+	write_backends(out, node, "leat_backend_leaving", "gauge",
+		       "Whether the backend is no longer configured and here until its flows end.",
+		       write_leaving);
 	write_backends(out, node, "leat_probe_duration_seconds", "histogram",
 		       "How long probes of the backend took.", write_probe_durations);
 	write_backends(out, node, "leat_probe_failures_total", "counter",
@@ -205,6 +272,28 @@ static void write_maps(FILE *out, const struct node *node)
 		write_labelled(out, capacity, "map", node->maps[i].name, node->maps[i].capacity);
 }
 
+static void write_flow_memory(FILE *out, const struct flow_memory *memory)
+{
+	static const char events[] = "leat_flow_events_total";
+
+	write_gauge(out, "leat_flows_remembered", "Live flows that the datapath remembers.",
+		    memory->remembered);
+	write_gauge(out, "leat_flows_capacity", "Flows that there is room for.", memory->capacity);
+	write_gauge(out, "leat_flows_old",
+		    "Remembered flows that are older than the change of their slot.", memory->old);
+	write_gauge(out, "leat_flows_half_open", "Flows of which one packet was seen so far.",
+		    memory->half_open);
+	write_gauge(out, "leat_flows_half_open_capacity",
+		    "Flows of one packet that there is room for.", memory->half_open_capacity);
+	write_gauge(out, "leat_sticky_clients", "Clients whose backend is remembered.",
+		    memory->clients);
+	write_gauge(out, "leat_sticky_clients_capacity", "Clients that there is room for.",
+		    memory->client_capacity);
+	write_family(out, events, "counter", "What happened to the memory of flows.");
+	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
+		write_labelled(out, events, "event", event_labels[i], memory->events[i]);
+}
+
 static void write_daemon(FILE *out, const struct node *node)
 {
 	write_gauge(out, "leat_config_last_reload_success",
@@ -226,5 +315,6 @@ void metrics_write(FILE *out, const struct node *node)
 	write_all_backends(out, node);
 	write_reasons(out, node);
 	write_maps(out, node);
+	write_flow_memory(out, &node->flow_memory);
 	write_daemon(out, node);
 }
