@@ -69,11 +69,13 @@ _leat()
 {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local -a words=() options=()
-	local i
+	local i own
 
+	own=" $(_leat_options | tr '\n' ' ')"
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-s | --socket) options=(-s "${COMP_WORDS[++i]}") ;;
+		--?*) [[ $own == *" ${COMP_WORDS[i]} "* ]] || words+=("${COMP_WORDS[i]}") ;;
 		-*) ;;
 		*) words+=("${COMP_WORDS[i]}") ;;
 		esac
@@ -82,7 +84,11 @@ _leat()
 	if [[ $previous == -s || $previous == --socket ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 	elif [[ $current == -* ]]; then
-		mapfile -t COMPREPLY < <(compgen -W "$(_leat_options)" -- "$current")
+		mapfile -t COMPREPLY < <(
+			compgen -W "$own" -- "$current"
+			((${#words[@]} < 2)) || _leat_next "$(_leat_arguments "${words[@]:0:2}")" \
+				"$current" "${words[@]:2}"
+		)
 	elif ((${#words[@]} < 2)); then
 		mapfile -t COMPREPLY < <(compgen -W "$(_leat_help "${words[@]}" | _leat_names)" -- "$current")
 	else

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/number.h"
 #include "tools/leat/cli.h"
 
 #define API_MAX_REPLY	       (64 * 1024 * 1024) /* all services with all their backends fit in half */
@@ -22,11 +23,6 @@ struct buffer {
 static void buffer_deinit(struct buffer *buffer)
 {
 	free(buffer->data);
-}
-
-static void curl_deinit(CURL **curl)
-{
-	curl_easy_cleanup(*curl);
 }
 
 static void curl_free_text(char **text)
@@ -92,8 +88,20 @@ static char *url_make(CURL *curl, const char *path, const char *name,
 	return cli_allocated(url);
 }
 
+struct request {
+	CURL *curl;
+	struct buffer reply;
+	uint64_t timeout_ms;
+};
+
+static void request_deinit(struct request *request)
+{
+	curl_easy_cleanup(request->curl);
+	buffer_deinit(&request->reply);
+}
+
 /* The environment's proxies are for the world outside. */
-static CURL *request_new(struct buffer *reply)
+static struct request request_make(uint64_t timeout_ms)
 {
 	CURL *curl = cli_allocated(curl_easy_init());
 
@@ -103,13 +111,30 @@ static CURL *request_new(struct buffer *reply)
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_HTTP09_ALLOWED, 0L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)API_CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)API_TIMEOUT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, buffer_append);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply);
-	return curl;
+	return (struct request){ .curl = curl, .timeout_ms = timeout_ms };
 }
 
-static int error_permission(void)
+/* Says why; returns what the caller returns. */
+static int fail(struct api_failure *failure, const char *format, ...) printf_like(2);
+
+static int fail(struct api_failure *failure, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	failure->text = cli_format(format, args);
+	va_end(args);
+	return CLI_FAILURE;
+}
+
+void api_failure_deinit(struct api_failure *failure)
+{
+	free(take_ptr(failure->text));
+}
+
+static int fail_permission(struct api_failure *failure)
 {
 	struct stat status;
 	const struct group *group = NULL;
@@ -117,108 +142,129 @@ static int error_permission(void)
 	if (stat(cli_options.socket, &status) == 0)
 		group = getgrgid(status.st_gid);
 	if (!group)
-		return cli_error("no permission to reach leatd at %s; try as root",
-				 cli_options.socket);
-	return cli_error("no permission to reach leatd at %s; it is open to root and to members of "
-			 "the group %s",
-			 cli_options.socket, group->gr_name);
+		return fail(failure, "no permission to reach leatd at %s; try as root",
+			    cli_options.socket);
+	return fail(failure,
+		    "no permission to reach leatd at %s; it is open to root and to members of the "
+		    "group %s",
+		    cli_options.socket, group->gr_name);
 }
 
-static int error_connect(CURL *curl)
+static int fail_connect(struct api_failure *failure, CURL *curl)
 {
 	long error = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
 	if (error == EACCES)
-		return error_permission();
-	return cli_error(
-		"cannot reach leatd at %s: %s; is leatd running? Use -s PATH if its socket "
-		"is elsewhere",
-		cli_options.socket, error ? strerror((int)error) : "no connection");
+		return fail_permission(failure);
+	return fail(failure,
+		    "cannot reach leatd at %s: %s; is leatd running? Use -s PATH if its socket is "
+		    "elsewhere",
+		    cli_options.socket, error ? strerror((int)error) : "no connection");
 }
 
-static int error_transfer(CURL *curl, CURLcode code, const struct buffer *reply)
+static int fail_transfer(struct api_failure *failure, const struct request *request, CURLcode code)
 {
-	if (reply->is_too_big)
-		return cli_error("the reply of leatd at %s is larger than %d MiB",
-				 cli_options.socket, API_MAX_REPLY / 1024 / 1024);
+	char timeout[DURATION_TEXT_SIZE];
+
+	if (request->reply.is_too_big)
+		return fail(failure, "the reply of leatd at %s is larger than %d MiB",
+			    cli_options.socket, API_MAX_REPLY / 1024 / 1024);
 	if (code == CURLE_COULDNT_CONNECT)
-		return error_connect(curl);
+		return fail_connect(failure, request->curl);
 	if (code == CURLE_OPERATION_TIMEDOUT)
-		return cli_error("leatd at %s did not answer in %d s", cli_options.socket,
-				 API_TIMEOUT_MS / 1000);
-	return cli_error("no whole reply from leatd at %s: %s", cli_options.socket,
-			 curl_easy_strerror(code));
+		return fail(failure, "leatd at %s did not answer in %s", cli_options.socket,
+			    duration_format(request->timeout_ms, timeout));
+	return fail(failure, "no whole reply from leatd at %s: %s", cli_options.socket,
+		    curl_easy_strerror(code));
 }
 
 /* What leatd refuses it explains; whoever else answers may not. */
-static int error_status(long status, json_t *reply)
+static int fail_status(struct api_failure *failure, const json_t *reply)
 {
 	const char *text = json_string_value(json_object_get(reply, "error"));
 
 	if (text)
-		return cli_error("%s", text);
-	return cli_error("leatd at %s answered with status %ld", cli_options.socket, status);
+		return fail(failure, "%s", text);
+	return fail(failure, "leatd at %s answered with status %ld", cli_options.socket,
+		    failure->status);
 }
 
-static int reply_take(CURL *curl, const struct buffer *buffer, json_type type, json_t **ret_reply)
+static int reply_take(const struct request *request, json_type type, json_t **ret_reply,
+		      struct api_failure *ret_failure)
 {
+	const struct buffer *buffer = &request->reply;
 	cleanup(json_decrefp) json_t *reply = NULL;
 	json_error_t error;
-	long status = 0;
 
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(request->curl, CURLINFO_RESPONSE_CODE, &ret_failure->status);
 	reply = json_loadb(buffer->data ?: "", buffer->size, JSON_DECODE_ANY, &error);
 	/* JSON for programs escapes what steers a terminal. */
 	if (!cli_options.json)
 		cli_make_printable(reply);
-	if (status != 200)
-		return error_status(status, reply);
+	if (ret_failure->status != 200)
+		return fail_status(ret_failure, reply);
 	if (!reply || json_typeof(reply) != type)
-		return cli_error("what answers at %s is not leatd: the reply is not as expected",
-				 cli_options.socket);
+		return fail(ret_failure,
+			    "what answers at %s is not leatd: the reply is not as expected",
+			    cli_options.socket);
 	*ret_reply = take_ptr(reply);
 	return CLI_OK;
 }
 
-static int request_run(CURL *curl, const char *url, struct buffer *buffer, json_type type,
-		       json_t **ret_reply)
+static int request_run(struct request *request, const char *url, json_type type, json_t **ret_reply,
+		       struct api_failure *ret_failure)
 {
 	CURLcode code;
 
+	*ret_failure = (struct api_failure){};
 	if (strlen(cli_options.socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return cli_error("the socket's path is too long: %s", cli_options.socket);
+		return fail(ret_failure, "the socket's path is too long: %s", cli_options.socket);
 
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	code = curl_easy_perform(curl);
+	curl_easy_setopt(request->curl, CURLOPT_URL, url);
+	curl_easy_setopt(request->curl, CURLOPT_WRITEDATA, &request->reply);
+	code = curl_easy_perform(request->curl);
 	if (code != CURLE_OK)
-		return error_transfer(curl, code, buffer);
-	return reply_take(curl, buffer, type, ret_reply);
+		return fail_transfer(ret_failure, request, code);
+	return reply_take(request, type, ret_reply, ret_failure);
+}
+
+int api_try_get(const char *path, const struct api_parameter *parameters, size_t count,
+		json_type type, uint64_t timeout_ms, json_t **ret_reply,
+		struct api_failure *ret_failure)
+{
+	cleanup(request_deinit) struct request request = request_make(timeout_ms);
+	cleanup(freep) char *url = url_make(request.curl, path, NULL, parameters, count);
+
+	return request_run(&request, url, type, ret_reply, ret_failure);
 }
 
 int api_get(const char *path, const struct api_parameter *parameters, size_t count, json_type type,
 	    json_t **ret_reply)
 {
-	cleanup(buffer_deinit) struct buffer buffer = {};
-	cleanup(curl_deinit) CURL *curl = request_new(&buffer);
-	cleanup(freep) char *url = url_make(curl, path, NULL, parameters, count);
+	cleanup(api_failure_deinit) struct api_failure failure = {};
+	int r = api_try_get(path, parameters, count, type, API_TIMEOUT_MS, ret_reply, &failure);
 
-	return request_run(curl, url, &buffer, type, ret_reply);
+	return r == CLI_OK ? r : cli_error("%s", failure.text);
 }
 
+/* Without "Expect", for which curl would wait: nothing that is sent here is too large to send at once. */
 int api_post(const char *path, const char *name, const json_t *body, json_type type,
 	     json_t **ret_reply)
 {
-	cleanup(buffer_deinit) struct buffer buffer = {};
-	cleanup(curl_deinit) CURL *curl = request_new(&buffer);
-	cleanup(freep) char *url = url_make(curl, path, name, NULL, 0);
+	cleanup(api_failure_deinit) struct api_failure failure = {};
+	cleanup(request_deinit) struct request request = request_make(API_TIMEOUT_MS);
+	cleanup(freep) char *url = url_make(request.curl, path, name, NULL, 0);
 	cleanup(freep) char *text = body ? cli_allocated(json_dumps(body, JSON_COMPACT)) : NULL;
 	cleanup(curl_free_headers) struct curl_slist *headers =
 		curl_slist_append(NULL, "Content-Type: application/json");
+	int r;
 
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text ?: "");
-	return request_run(curl, url, &buffer, type, ret_reply);
+	headers = curl_slist_append(headers, "Expect:");
+	curl_easy_setopt(request.curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(request.curl, CURLOPT_POSTFIELDS, text ?: "");
+	r = request_run(&request, url, type, ret_reply, &failure);
+	return r == CLI_OK ? r : cli_error("%s", failure.text);
 }
 
 const char *reply_text(const json_t *object, const char *key)

@@ -7,6 +7,8 @@
 #include "maps/limits.h"
 #include "tools/leat/cli.h"
 
+#define MAX_DEADLINE_MS (UINT64_C(7) * 24 * 3600 * 1000)
+
 struct selection {
 	const char *backend;
 	const char *service;
@@ -24,23 +26,56 @@ static bool is_operators(const json_t *backend)
 	return json_is_string(json_object_get(backend, "operator"));
 }
 
+/* "100", "50 (file: 100)", "100 (at 40%)", "50 (file: 100, at 40%)" */
+static char *weight_format(const json_t *backend)
+{
+	bool has_operators = json_is_integer(json_object_get(backend, "operator_weight"));
+	uint64_t ramp = reply_count(backend, "ramp_percent");
+	bool is_ramping = ramp > 0 && ramp < 100;
+	char *text = NULL;
+	size_t size;
+	FILE *stream = cli_allocated(open_memstream(&text, &size));
+
+	fprintf(stream, "%" PRIu64, reply_count(backend, "weight"));
+	if (has_operators)
+		fprintf(stream, " (file: %" PRIu64, reply_count(backend, "configured_weight"));
+	if (is_ramping)
+		fprintf(stream, "%sat %" PRIu64 "%%", has_operators ? ", " : " (", ramp);
+	fputs(has_operators || is_ramping ? ")" : "", stream);
+	fclose(stream);
+	return cli_allocated(text);
+}
+
 void backend_add_weight(struct cli_table *table, const json_t *backend)
 {
-	uint64_t weight = reply_count(backend, "weight");
+	cleanup(freep) char *weight = weight_format(backend);
 
-	if (json_is_integer(json_object_get(backend, "operator_weight")))
-		cli_table_add(table, "%" PRIu64 " (file: %" PRIu64 ")", weight,
-			      reply_count(backend, "configured_weight"));
-	else
-		cli_table_add(table, "%" PRIu64, weight);
+	cli_table_add(table, "%s", weight);
+}
+
+/* Who made it so: the operator, or a file that no longer has it. */
+static const char *state_note(const json_t *backend)
+{
+	bool is_leaving = reply_flag(backend, "leaving");
+
+	if (is_operators(backend))
+		return is_leaving ? " (operator, leaving)" : " (operator)";
+	return is_leaving ? " (leaving)" : "";
 }
 
 void backend_add_state(struct cli_table *table, const json_t *backend)
 {
 	const char *state = reply_text(backend, "state");
 
-	cli_table_add_coloured(table, state_colour(state), "%s%s", state,
-			       is_operators(backend) ? " (operator)" : "");
+	cli_table_add_coloured(table, state_colour(state), "%s%s", state, state_note(backend));
+}
+
+void backend_add_flows(struct cli_table *table, const json_t *backend)
+{
+	if (reply_flag(backend, "flows_counted"))
+		cli_table_add_number(table, reply_number(backend, "flows"));
+	else
+		cli_table_add(table, "-");
 }
 
 static void title_print(const json_t *backend)
@@ -53,8 +88,7 @@ static void title_print(const json_t *backend)
 	cli_print_coloured(CLI_BOLD, "%s", reply_text(backend, "name"));
 	fprintf(cli_out(), " of %s  %s  ", reply_text(backend, "service"),
 		reply_text(backend, "address"));
-	cli_print_coloured(state_colour(state), "%s%s", state,
-			   is_operators(backend) ? " (operator)" : "");
+	cli_print_coloured(state_colour(state), "%s%s", state, state_note(backend));
 	if (changed > 0 && changed <= now)
 		fprintf(cli_out(), " for %s", cli_format_duration(now - changed, since));
 	fprintf(cli_out(), ": %s\n", reply_text(backend, "reason"));
@@ -62,12 +96,30 @@ static void title_print(const json_t *backend)
 
 static void weight_print(const json_t *backend)
 {
-	fprintf(cli_out(), "    weight %" PRIu64, reply_count(backend, "weight"));
-	if (json_is_integer(json_object_get(backend, "operator_weight")))
-		fprintf(cli_out(), " (file: %" PRIu64 ")",
-			reply_count(backend, "configured_weight"));
-	fprintf(cli_out(), ", %.1f%% of the table (%" PRIu64 " slots)\n",
+	cleanup(freep) char *weight = weight_format(backend);
+
+	fprintf(cli_out(), "    weight %s, %.1f%% of the table (%" PRIu64 " slots)\n", weight,
 		reply_number(backend, "share") * 100, reply_count(backend, "slots"));
+}
+
+/* The memory of a service that remembers none has only those of slots that changed. */
+static void flows_print(const json_t *backend)
+{
+	uint64_t slots = reply_count(backend, "previous_slots");
+	uint64_t silent_s = reply_count(backend, "silent_s");
+	char silent[CLI_NUMBER_SIZE];
+
+	if (!reply_flag(backend, "flows_counted"))
+		fprintf(cli_out(), "    flows: -");
+	else
+		fprintf(cli_out(), "    flows: %" PRIu64 " live, %" PRIu64 " closing",
+			reply_count(backend, "flows"), reply_count(backend, "closing_flows"));
+	if (slots > 0)
+		fprintf(cli_out(), "; older ones in %" PRIu64 " open slots", slots);
+	if (silent_s > 0)
+		fprintf(cli_out(), "; silent ones count as ended in %s",
+			cli_format_duration(silent_s, silent));
+	fputs(reply_flag(backend, "is_drained") ? "; none is left\n" : "\n", cli_out());
 }
 
 static void counters_print(const json_t *backend)
@@ -106,6 +158,7 @@ static void backends_print(const json_t *backends)
 		fputs(i > 0 ? "\n" : "", cli_out());
 		title_print(backend);
 		weight_print(backend);
+		flows_print(backend);
 		counters_print(backend);
 		next_hop_print(json_object_get(backend, "next_hop"));
 	}
@@ -169,13 +222,11 @@ static int backend_list(int argc, char **argv)
 	return backend_print(argc, argv, backends_print_list);
 }
 
-/* Has leatd do it, and shows what it made of the backends concerned. `weight` may be NULL. */
-static int backend_change(const struct selection *selection, const char *action,
-			  const uint64_t *weight)
+/* Has leatd do it; the reply is what became of the backends concerned. `weight` may be NULL. */
+static int backend_post(const struct selection *selection, const char *action,
+			const uint64_t *weight, json_t **ret_backends)
 {
 	cleanup(json_decrefp) json_t *body = json_object();
-	cleanup(json_decrefp) json_t *backends = NULL;
-	int r;
 
 	json_object_set_new(body, "action", json_string(action));
 	if (selection->service)
@@ -183,7 +234,15 @@ static int backend_change(const struct selection *selection, const char *action,
 	if (weight)
 		json_object_set_new(body, "weight", json_integer((json_int_t)*weight));
 
-	r = api_post("/v1/backends/", selection->backend, body, JSON_ARRAY, &backends);
+	return api_post("/v1/backends/", selection->backend, body, JSON_ARRAY, ret_backends);
+}
+
+static int backend_change(const struct selection *selection, const char *action,
+			  const uint64_t *weight)
+{
+	cleanup(json_decrefp) json_t *backends = NULL;
+	int r = backend_post(selection, action, weight, &backends);
+
 	if (r != CLI_OK)
 		return r;
 	if (cli_options.json)
@@ -209,9 +268,45 @@ static int backend_act(int argc, char **argv, const char *action)
 	return backend_change(&selection, action, NULL);
 }
 
+/* What comes while it waits is written at once, so the list goes ahead of it. */
+static int backend_drain_and_wait(const struct selection *selection, uint64_t deadline_ms)
+{
+	cleanup(json_decrefp) json_t *backends = NULL;
+	int r = backend_post(selection, "drain", NULL, &backends);
+
+	if (r == CLI_OK && !cli_options.json) {
+		backends_print_list(backends);
+		r = cli_flush();
+	}
+	if (r != CLI_OK)
+		return r;
+	return drain_wait(selection->backend, selection->service, deadline_ms, backends);
+}
+
 static int backend_drain(int argc, char **argv)
 {
-	return backend_act(argc, argv, "drain");
+	struct selection selection = {};
+	const char *wait = NULL, *deadline = NULL;
+	const struct cli_argument arguments[] = {
+		{ NULL, &selection.backend },
+		{ "service", &selection.service },
+		{ "--wait", &wait },
+		{ "deadline", &deadline },
+	};
+	uint64_t deadline_ms = 0;
+	int r = cli_parse(argc, argv, arguments, ARRAY_SIZE(arguments));
+
+	if (r != CLI_OK)
+		return r;
+	if (!selection.backend)
+		return cli_usage_error("drain which backend? Give its name");
+	if (deadline && !wait)
+		return cli_usage_error("a deadline goes with --wait: draining itself has no end");
+	if (deadline && duration_parse(deadline, 1, MAX_DEADLINE_MS, &deadline_ms) < 0)
+		return cli_usage_error("deadline '%s' is not a duration up to 168h, such as 10m",
+				       deadline);
+	return wait ? backend_drain_and_wait(&selection, deadline_ms)
+		    : backend_change(&selection, "drain", NULL);
 }
 
 static int backend_undrain(int argc, char **argv)
@@ -257,7 +352,7 @@ int backend_main(int argc, char **argv)
 		{ "show", backend_show, "[BACKEND] [service SERVICE]",
 		  "state, weight, counters and next hop" },
 		{ "list", backend_list, "[BACKEND] [service SERVICE]", "one line per backend" },
-		{ "drain", backend_drain, "BACKEND [service SERVICE]",
+		{ "drain", backend_drain, "BACKEND [service SERVICE] [--wait] [--deadline TIME]",
 		  "no new flows; the others go on" },
 		{ "undrain", backend_undrain, "BACKEND [service SERVICE]", "take back drain" },
 		{ "disable", backend_disable, "BACKEND [service SERVICE]",

@@ -32,6 +32,8 @@ extern struct cli_options cli_options;
 /* main.c: one line per option, for help; and their long names for the completion. */
 extern const char cli_options_help[];
 json_t *cli_options_json(void);
+/* "--wait" and the like, which stand among a command's words. */
+bool cli_is_command_option(const char *word);
 
 /*
  * command.c: objects and commands. A table ends with CLI_HELP. `run` gets the words that follow the
@@ -59,7 +61,8 @@ int cmd_select(const char *object, const struct cli_command *commands, int argc,
 /* The object whose commands are being chosen from; NULL: none yet. */
 const char *cli_current_object(void);
 
-/* A word with a value behind it, or, without a keyword, a word on its own. */
+/* A word with a value behind it; without a keyword, a word on its own. A keyword with two dashes has no
+ * value but itself. The user may give the dashes of those that are options, and leave them out. */
 struct cli_argument {
 	const char *keyword;
 	const char **value; /* NULL before; stays so when the argument is not there */
@@ -159,6 +162,9 @@ void cli_table_print(const struct cli_table *table, int indent);
 /* The same without titles, for lists that scripts read. */
 void cli_table_print_rows(const struct cli_table *table, int indent);
 
+/* How many columns a line has on standard output; SIZE_MAX when that is no terminal. */
+size_t cli_terminal_columns(void);
+
 /* api.c: requests to leatd. Each returns CLI_OK with a new reference, or CLI_FAILURE after cli_error(). */
 struct api_parameter {
 	const char *name;
@@ -171,6 +177,18 @@ int api_get(const char *path, const struct api_parameter *parameters, size_t cou
 /* `name` is appended to the path when it is not NULL; `body` may be NULL, and is borrowed. */
 int api_post(const char *path, const char *name, const json_t *body, json_type type,
 	     json_t **ret_reply);
+
+/* Why a request came to nothing. */
+struct api_failure {
+	long status; /* of the reply; 0: there was none */
+	char *text;  /* for cli_error(); malloc()ed */
+};
+
+void api_failure_deinit(struct api_failure *failure);
+/* api_get() that tells nobody of its failure, and lasts at most so long. */
+int api_try_get(const char *path, const struct api_parameter *parameters, size_t count,
+		json_type type, uint64_t timeout_ms, json_t **ret_reply,
+		struct api_failure *ret_failure);
 
 /* Members of a reply, whatever the daemon sent: "-", 0 and NULL for what is not there. */
 const char *reply_text(const json_t *object, const char *key);
@@ -187,8 +205,13 @@ int node_main(int argc, char **argv);
 int packet_main(int argc, char **argv);
 int decap_main(int argc, char **argv);
 
+/* drain.c: shows what the backends called `name` have left until there is nothing, or so many milliseconds
+ * have passed (0: for ever). `backends` is what leatd said of them when it drained them. */
+int drain_wait(const char *name, const char *service, uint64_t deadline_ms, const json_t *backends);
+
 /* backend.c: cells that a service's table has too; the operator's changes show in both. */
 void backend_add_weight(struct cli_table *table, const json_t *backend);
 void backend_add_state(struct cli_table *table, const json_t *backend);
+void backend_add_flows(struct cli_table *table, const json_t *backend);
 
 #endif

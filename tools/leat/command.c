@@ -126,6 +126,11 @@ static int command_run(const struct cli_command *command, const struct cli_comma
 	return CLI_OK;
 }
 
+static int error_option(const char *word)
+{
+	return cli_usage_error("unknown option, or one used wrongly: %s", word);
+}
+
 int cmd_select(const char *object, const struct cli_command *commands, int argc, char **argv)
 {
 	const char *kind = object ? "command" : "object";
@@ -136,6 +141,8 @@ int cmd_select(const char *object, const struct cli_command *commands, int argc,
 	current_object = object;
 	if (argc == 0)
 		return command_run(&commands[0], commands, 0, argv);
+	if (cli_is_command_option(argv[0]))
+		return error_option(argv[0]);
 
 	matches = command_find(commands, argv[0], &command);
 	if (matches == 1)
@@ -152,13 +159,26 @@ const char *cli_current_object(void)
 	return current_object;
 }
 
+static const char *without_dashes(const char *word)
+{
+	return has_prefix(word, "--") ? word + 2 : word;
+}
+
+static bool argument_has_value(const struct cli_argument *argument)
+{
+	return argument->keyword && !has_prefix(argument->keyword, "--");
+}
+
 static const struct cli_argument *argument_find(const struct cli_argument *arguments, size_t count,
 						const char *word)
 {
+	bool is_option = cli_is_command_option(word);
+	const char *name = is_option ? without_dashes(word) : word;
+
 	for (size_t i = 0; i < count; i++)
-		if (arguments[i].keyword && strcmp(arguments[i].keyword, word) == 0)
+		if (arguments[i].keyword && strcmp(without_dashes(arguments[i].keyword), name) == 0)
 			return &arguments[i];
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !is_option; i++)
 		if (!arguments[i].keyword && !*arguments[i].value)
 			return &arguments[i];
 	return NULL;
@@ -169,13 +189,15 @@ int cli_parse(int argc, char **argv, const struct cli_argument *arguments, size_
 	for (int i = 0; i < argc; i++) {
 		const struct cli_argument *argument = argument_find(arguments, count, argv[i]);
 
+		if (!argument && cli_is_command_option(argv[i]))
+			return error_option(argv[i]);
 		if (!argument)
 			return cli_usage_error("unexpected argument '%s'", argv[i]);
 		if (*argument->value)
 			return cli_usage_error("'%s' is given twice", argument->keyword);
-		if (argument->keyword && i + 1 == argc)
+		if (argument_has_value(argument) && i + 1 == argc)
 			return cli_usage_error("'%s' needs a value", argument->keyword);
-		*argument->value = argv[argument->keyword ? ++i : i];
+		*argument->value = argv[argument_has_value(argument) ? ++i : i];
 	}
 	return CLI_OK;
 }

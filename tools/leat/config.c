@@ -22,10 +22,13 @@ static int config_show(int argc, char **argv)
 static int config_reload(int argc, char **argv)
 {
 	cleanup(json_decrefp) json_t *reply = NULL;
-	int r = cli_parse(argc, argv, NULL, 0);
+	const char *now = NULL;
+	const struct cli_argument arguments[] = { { "--now", &now } };
+	int r = cli_parse(argc, argv, arguments, ARRAY_SIZE(arguments));
 
 	if (r == CLI_OK)
-		r = api_post("/v1/config/reload", NULL, NULL, JSON_OBJECT, &reply);
+		r = api_post(now ? "/v1/config/reload?now=1" : "/v1/config/reload", NULL, NULL,
+			     JSON_OBJECT, &reply);
 	if (r != CLI_OK)
 		return r;
 	if (cli_options.json)
@@ -115,7 +118,8 @@ int config_main(int argc, char **argv)
 		{ "show", config_show, "", "the configuration that runs" },
 		{ "check", config_check, "FILE",
 		  "everything that is wrong with a file, or nothing" },
-		{ "reload", config_reload, "", "have leatd read its file again" },
+		{ "reload", config_reload, "[--now]",
+		  "have leatd read its file again; what is gone from it drains, or ends now" },
 		CLI_HELP,
 	};
 

@@ -9,10 +9,28 @@
 
 struct cli_options cli_options;
 
+/* Words of a command line are not constant. */
+static char help_word[] = "help";
+static char version_word[] = "version";
+static char deadline_word[] = "--deadline";
+static char now_word[] = "--now";
+static char wait_word[] = "--wait";
+
+static char *const command_options[] = { deadline_word, now_word, wait_word };
+
+/* What getopt returns for command_options[0] and on, beyond any character. */
+#define COMMAND_OPTION 256
+
 static const struct option long_options[] = {
-	{ "json", no_argument, NULL, 'j' },	    { "pretty", no_argument, NULL, 'p' },
-	{ "socket", required_argument, NULL, 's' }, { "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },	    {},
+	{ "json", no_argument, NULL, 'j' },
+	{ "pretty", no_argument, NULL, 'p' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ deadline_word + 2, required_argument, NULL, COMMAND_OPTION },
+	{ now_word + 2, no_argument, NULL, COMMAND_OPTION + 1 },
+	{ wait_word + 2, no_argument, NULL, COMMAND_OPTION + 2 },
+	{},
 };
 
 const char cli_options_help[] =
@@ -26,9 +44,17 @@ json_t *cli_options_json(void)
 {
 	json_t *list = json_array();
 
-	for (const struct option *option = long_options; option->name; option++)
+	for (const struct option *option = long_options; option->val < COMMAND_OPTION; option++)
 		json_array_append_new(list, json_sprintf("--%s", option->name));
 	return list;
+}
+
+bool cli_is_command_option(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(command_options); i++)
+		if (strcmp(word, command_options[i]) == 0)
+			return true;
+	return false;
 }
 
 static int version_main(int argc, char **argv)
@@ -76,43 +102,72 @@ static void fill_standard_fds(void)
 		close(fd);
 }
 
-/* Words of a command line are not constant. */
-static char help_word[] = "help";
-static char version_word[] = "version";
-
-/* What the options say beside cli_options. */
+/* What the command line says beside cli_options. */
 struct request {
 	char *command; /* that an option stands for, or NULL */
 	char bad[64];  /* the first option that is wrong; reported when all are known, -j too */
+	char **words;  /* object, command and what follows, options of the command among it */
+	int word_count;
 };
+
+static void request_deinit(struct request *request)
+{
+	free(request->words);
+}
 
 static void request_set_bad(struct request *request, const char *word)
 {
 	if (request->bad[0])
 		return;
-	if (optopt)
+	if (optopt > 0 && optopt < COMMAND_OPTION)
 		snprintf(request->bad, sizeof(request->bad), "-%c", optopt);
 	else
 		snprintf(request->bad, sizeof(request->bad), "%s", word);
 }
 
+static void request_add_word(struct request *request, char *word)
+{
+	request->words[request->word_count++] = word;
+}
+
+/* Whose value, if it has one, is the word behind it. */
+static void request_add_option(struct request *request, int index)
+{
+	request_add_word(request, command_options[index]);
+	if (optarg)
+		request_add_word(request, optarg);
+}
+
+static void request_take(struct request *request, int option, char *word)
+{
+	if (option == 1) /* a word that is no option */
+		request_add_word(request, optarg);
+	if (option >= COMMAND_OPTION)
+		request_add_option(request, option - COMMAND_OPTION);
+	if (option == 'j' || option == 'p')
+		cli_options.json = true;
+	if (option == 'p')
+		cli_options.pretty = true;
+	if (option == 's')
+		cli_options.socket = optarg;
+	if (option == 'V' || option == 'h')
+		request->command = option == 'V' ? version_word : help_word;
+	if (option == '?' || option == ':')
+		request_set_bad(request, word);
+}
+
+/* "-" has getopt hand over all words in their order, and ":" tell an option without its value. */
 static void request_parse(struct request *request, int argc, char **argv)
 {
 	int option;
 
+	/* --deadline=10m is one word there and two here. */
+	request->words = cli_allocated(calloc(2 * (size_t)argc + 1, sizeof(char *)));
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":jps:Vh", long_options, NULL)) >= 0) {
-		if (option == 'j' || option == 'p')
-			cli_options.json = true;
-		if (option == 'p')
-			cli_options.pretty = true;
-		if (option == 's')
-			cli_options.socket = optarg;
-		if (option == 'V' || option == 'h')
-			request->command = option == 'V' ? version_word : help_word;
-		if (option == '?' || option == ':')
-			request_set_bad(request, argv[optind - 1]);
-	}
+	while ((option = getopt_long(argc, argv, "-:jps:Vh", long_options, NULL)) >= 0)
+		request_take(request, option, argv[optind - 1]);
+	for (int i = optind; i < argc; i++)
+		request_add_word(request, argv[i]);
 }
 
 static const char *socket_default(void)
@@ -124,16 +179,16 @@ static const char *socket_default(void)
 
 static int run(int argc, char **argv)
 {
-	struct request request = {};
+	cleanup(request_deinit) struct request request = {};
 
 	request_parse(&request, argc, argv);
 	if (request.bad[0])
 		return cli_usage_error("unknown option, or one used wrongly: %s", request.bad);
-	if (!request.command && optind == argc)
+	if (!request.command && request.word_count == 0)
 		request.command = help_word;
 	if (request.command)
 		return object_select(1, (char *[]){ request.command, NULL });
-	return object_select(argc - optind, argv + optind);
+	return object_select(request.word_count, request.words);
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/number.h"
+#include "model/config.h"
 #include "tools/leat/cli.h"
 
 /* "192.0.2.10:80/tcp", "[2001:db8::10]:any/udp". */
@@ -32,6 +34,18 @@ static size_t backends_up(const json_t *backends)
 	return up;
 }
 
+/* Without those that the configuration no longer has. */
+static size_t backends_count(const json_t *backends)
+{
+	const json_t *backend;
+	size_t count = 0;
+	size_t i;
+
+	json_array_foreach(backends, i, backend)
+		count += !reply_flag(backend, "leaving");
+	return count;
+}
+
 static enum cli_colour health_colour(size_t up, size_t all)
 {
 	if (up == 0)
@@ -42,15 +56,18 @@ static enum cli_colour health_colour(size_t up, size_t all)
 static void header_print(const json_t *service)
 {
 	const json_t *backends = json_object_get(service, "backends");
-	size_t all = json_array_size(backends);
+	const char *scheduler = reply_text(service, "scheduler");
+	size_t all = backends_count(backends);
 	size_t up = backends_up(backends);
 	cleanup(freep) char *endpoint = endpoint_format(service);
 
 	cli_print_coloured(CLI_BOLD, "%s", reply_text(service, "name"));
-	fprintf(cli_out(), "  %s  %s over %s, %s of %" PRIu64 " slots, %s, ", endpoint,
-		reply_text(service, "scheduler"), reply_text(service, "hash"),
-		reply_text(service, "table"), reply_count(service, "table_size"),
-		reply_text(service, "forward"));
+	fprintf(cli_out(), "  %s  %s", endpoint, scheduler);
+	/* The others go by a hash only where they cannot do better. */
+	if (strcmp(scheduler, scheduler_name(LEAT_SCHEDULER_HASH)) == 0)
+		fprintf(cli_out(), " over %s", reply_text(service, "hash"));
+	fprintf(cli_out(), ", %s of %" PRIu64 " slots, %s, ", reply_text(service, "table"),
+		reply_count(service, "table_size"), reply_text(service, "forward"));
 	cli_print_coloured(health_colour(up, all), "%zu of %zu up\n", up, all);
 }
 
@@ -66,6 +83,21 @@ static void probe_print(const json_t *probe)
 	if (port)
 		fprintf(cli_out(), " of port %" PRIu64, port);
 	fprintf(cli_out(), " every %" PRIu64 " ms\n", reply_count(probe, "interval_ms"));
+}
+
+static void time_print(const char *name, uint64_t ms, const char *none)
+{
+	char text[DURATION_TEXT_SIZE];
+
+	fprintf(cli_out(), "%s %s", name, ms > 0 ? duration_format(ms, text) : none);
+}
+
+static void times_print(const json_t *service)
+{
+	time_print("    idle", reply_count(service, "idle_ms"), "-");
+	time_print("; slow start", reply_count(service, "slow_start_ms"), "none");
+	time_print("; sticky", reply_count(service, "sticky_ms"), "no");
+	fprintf(cli_out(), "; open slots: %" PRIu64 "\n", reply_count(service, "open_slots"));
 }
 
 static void totals_print(const json_t *service)
@@ -84,9 +116,9 @@ static void totals_print(const json_t *service)
 static void backends_print(const json_t *backends)
 {
 	static const struct cli_column columns[] = {
-		{ "BACKEND", false }, { "ADDRESS", false }, { "WEIGHT", true },
-		{ "STATE", false },   { "SHARE", true },    { "PACKETS", true },
-		{ "BYTES", true },    { "PKT/S", true },    { "REASON", false },
+		{ "BACKEND", false }, { "ADDRESS", false }, { "WEIGHT", true },	 { "STATE", false },
+		{ "SHARE", true },    { "FLOWS", true },    { "PACKETS", true }, { "BYTES", true },
+		{ "PKT/S", true },    { "REASON", false },
 	};
 	cleanup(cli_table_deinit) struct cli_table table = CLI_TABLE(columns);
 	const json_t *backend;
@@ -98,6 +130,7 @@ static void backends_print(const json_t *backends)
 		backend_add_weight(&table, backend);
 		backend_add_state(&table, backend);
 		cli_table_add(&table, "%.1f%%", reply_number(backend, "share") * 100);
+		backend_add_flows(&table, backend);
 		cli_table_add_number(&table, reply_number(backend, "packets"));
 		cli_table_add_number(&table, reply_number(backend, "bytes"));
 		cli_table_add_number(&table, reply_number(backend, "packets_per_second"));
@@ -117,6 +150,7 @@ static void services_print(const json_t *services)
 		fputs(i > 0 ? "\n" : "", cli_out());
 		header_print(service);
 		totals_print(service);
+		times_print(service);
 		backends_print(json_object_get(service, "backends"));
 	}
 }
@@ -134,7 +168,7 @@ static void services_print_list(const json_t *services)
 
 	json_array_foreach(services, i, service) {
 		const json_t *backends = json_object_get(service, "backends");
-		size_t all = json_array_size(backends);
+		size_t all = backends_count(backends);
 		size_t up = backends_up(backends);
 		cleanup(freep) char *endpoint = endpoint_format(service);
 

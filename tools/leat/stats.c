@@ -58,6 +58,26 @@ static void totals_add(struct cli_table *table, const json_t *totals)
 	}
 }
 
+static void events_print(const json_t *events)
+{
+	static const struct cli_column columns[] = {
+		{ "EVENT", false },
+		{ "COUNT", true },
+		{ "MEANING", false },
+	};
+	cleanup(cli_table_deinit) struct cli_table table = CLI_TABLE(columns);
+	const json_t *event;
+	size_t i;
+
+	json_array_foreach(events, i, event) {
+		cli_table_add(&table, "%s", reply_text(event, "event"));
+		cli_table_add_number(&table, reply_number(event, "count"));
+		cli_table_add(&table, "%s", reply_text(event, "text"));
+	}
+	fputc('\n', cli_out());
+	cli_table_print(&table, 0);
+}
+
 static void stats_print(const json_t *stats)
 {
 	static const struct cli_column columns[] = {
@@ -71,6 +91,7 @@ static void stats_print(const json_t *stats)
 	cli_table_print(&table, 0);
 	if (zero > 0)
 		fprintf(cli_out(), "Reasons at zero: %zu; -j shows them too.\n", zero);
+	events_print(json_object_get(stats, "events"));
 }
 
 static int stats_show(int argc, char **argv)
@@ -92,7 +113,8 @@ static int stats_show(int argc, char **argv)
 int stats_main(int argc, char **argv)
 {
 	static const struct cli_command commands[] = {
-		{ "show", stats_show, "", "packets by reason: forwarded, passed, dropped" },
+		{ "show", stats_show, "",
+		  "packets by reason: forwarded, passed, dropped; flows remembered and forgotten" },
 		CLI_HELP,
 	};
 

@@ -85,15 +85,22 @@ static size_t column_width(const struct cli_table *table, size_t column, bool ha
 	return width;
 }
 
-/* How wide the last column may be; no limit where nobody looks at it. */
-static size_t last_width(size_t before)
+size_t cli_terminal_columns(void)
 {
 	struct winsize window;
 
 	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0 ||
 	    window.ws_col == 0)
 		return SIZE_MAX;
-	return window.ws_col > before + TABLE_LEAST_CUT ? window.ws_col - before : TABLE_LEAST_CUT;
+	return window.ws_col;
+}
+
+/* How wide the last column may be; no limit where nobody looks at it. */
+static size_t last_width(size_t before)
+{
+	size_t columns = cli_terminal_columns();
+
+	return columns > before + TABLE_LEAST_CUT ? columns - before : TABLE_LEAST_CUT;
 }
 
 static void print_last(const struct cli_cell *cell, size_t most)
