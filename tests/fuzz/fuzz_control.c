@@ -24,9 +24,10 @@ static void refresh(void *user)
 	(void)user;
 }
 
-static int reload(void *user, char **ret_error)
+static int reload(void *user, bool is_now, char **ret_error)
 {
 	(void)user;
+	expect(!is_now);
 	*ret_error = strdup("leat.yaml:1:1: wrong");
 	return -EINVAL;
 }
@@ -43,10 +44,26 @@ static int change(void *user, const struct control_change *wanted, char **ret_er
 	return service_find_backend(&sample->web, wanted->backend) ? 0 : -ENOENT;
 }
 
+static int export_history(void *user, json_t **ret_history)
+{
+	(void)user;
+	*ret_history = json_array();
+	return *ret_history ? 0 : -ENOMEM;
+}
+
+static int import_history(void *user, const json_t *history, char **ret_error)
+{
+	(void)user;
+	(void)ret_error;
+	expect(json_is_object(history) || json_is_array(history));
+	return -EINVAL;
+}
+
 /* Once per run; its socket is of no use and goes at once. */
 static struct control *control_for(struct sample_node *sample)
 {
-	static const struct control_operations operations = { refresh, reload, change };
+	static const struct control_operations operations = { refresh, reload, change,
+							      export_history, import_history };
 	static struct control *control;
 	sd_event *event;
 

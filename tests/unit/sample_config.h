@@ -45,6 +45,7 @@ static inline struct config *sample_config_new(void)
 
 	assert_non_null(config);
 	config->seed = CONFIG_DEFAULT_SEED;
+	config->flows = LEAT_MIN_FLOWS;
 	assert_int_equal(prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE4, &config->outer_source4), 0);
 	assert_int_equal(prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE6, &config->outer_source6), 0);
 	return config;
@@ -66,6 +67,8 @@ static inline struct service_config *sample_add_service(struct config *config, s
 			 .protocol = protocol },
 		.table_size = table_size,
 		.forward = LEAT_FORWARD_IPIP,
+		.tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS,
+		.udp_idle_ms = LEAT_DEFAULT_UDP_IDLE_MS,
 	};
 	snprintf(service->name, sizeof(service->name), "service%zu", index);
 	return service;
@@ -116,11 +119,11 @@ static inline void sample_resolve(struct service *service)
 }
 
 /* Goes over to a configuration, which then is the node's; every next hop is resolved. */
-static inline void sample_adopt(struct node *node, struct config *config)
+static inline void sample_adopt_config(struct node *node, struct config *config, bool drains_lost)
 {
 	struct succession next, old = { node->services, node->service_count };
 
-	assert_int_equal(succession_make(node, config, &next), 0);
+	assert_int_equal(succession_make(node, config, drains_lost, &next), 0);
 	for (size_t i = 0; i < next.count; i++)
 		sample_resolve(next.services[i]);
 	succession_deinit(&old);
@@ -129,6 +132,12 @@ static inline void sample_adopt(struct node *node, struct config *config)
 	node->config = config;
 	node->services = next.services;
 	node->service_count = next.count;
+}
+
+/* What the new configuration has no more goes at once. */
+static inline void sample_adopt(struct node *node, struct config *config)
+{
+	sample_adopt_config(node, config, false);
 }
 
 /* By its index; NULL when the service has no such backend. */

@@ -49,6 +49,7 @@ static inline void sample_backend_init(struct backend *backend, struct service *
 	backend->health = health_new(2, 3);
 	backend->id = id;
 	backend->slots = service->config.table_size / 4 * id;
+	backend->ramp_percent = 100;
 	backend->counter = (struct leat_counter){ .packets = 1000 + id, .bytes = 64000 + id };
 	backend->rate = (struct counter_rate){ .packets_per_s = 1.5, .bytes_per_s = 96 };
 	backend->state = BACKEND_UNKNOWN;
@@ -67,6 +68,10 @@ static inline void sample_web_init(struct sample_node *sample)
 	web->config.key.protocol = IPPROTO_TCP;
 	web->config.table_size = 1024;
 	web->config.forward = LEAT_FORWARD_IPIP;
+	web->config.tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS;
+	web->config.udp_idle_ms = LEAT_DEFAULT_UDP_IDLE_MS;
+	web->config.slow_start_ms = 30000;
+	web->open_slots = 512;
 	web->config.probe = (struct probe_config){
 		.type = PROBE_HTTP,
 		.port = 8080,
@@ -100,6 +105,14 @@ static inline void sample_web_init(struct sample_node *sample)
 		.has_weight = true,
 		.weight = 40,
 	};
+	sample->web2.flows = (struct backend_flows){
+		.is_counted = true,
+		.live = 12,
+		.closing = 3,
+		.previous_slots = 512,
+		.silent_s = 870,
+	};
+	sample->web3.ramp_percent = 25;
 	sample->web_backends[0] = &sample->web1;
 	sample->web_backends[1] = &sample->web2;
 	sample->web_backends[2] = &sample->web3;
@@ -114,12 +127,17 @@ static inline void sample_dns_init(struct sample_node *sample)
 	strcpy(dns->config.name, "dns");
 	dns->config.key.address = sample_address("2001:db8::10");
 	dns->config.key.protocol = IPPROTO_UDP;
+	dns->config.scheduler = LEAT_SCHEDULER_ROUND_ROBIN;
 	dns->config.hash = LEAT_HASH_SOURCE;
 	dns->config.table = TABLE_MAGLEV;
 	dns->config.table_size = 1031;
 	dns->config.forward = LEAT_FORWARD_L2;
+	dns->config.tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS;
+	dns->config.udp_idle_ms = 30000;
+	dns->config.sticky_ms = 1800000;
 	sample_backend_init(&sample->dns1, dns, "dns1", "2001:db8::53", 4);
 	sample->dns1.state = BACKEND_UP;
+	sample->dns1.flows = (struct backend_flows){ .is_counted = true, .live = 7 };
 	sample->dns1.next_hop.state = NEXT_HOP_NO_ROUTE;
 	sample->dns_backends[0] = &sample->dns1;
 	dns->backends = sample->dns_backends;
@@ -139,6 +157,7 @@ static inline void sample_config_init(struct sample_node *sample)
 	config->interfaces = sample->interfaces;
 	config->interface_count = 1;
 	config->seed = CONFIG_DEFAULT_SEED;
+	config->flows = LEAT_DEFAULT_FLOWS;
 	config->outer_source4 = (struct prefix){ sample_address("172.16.0.0"), 16 };
 	config->outer_source6 = (struct prefix){ sample_address("100::"), 64 };
 	config->control_socket = sample->socket;
@@ -172,6 +191,17 @@ static inline void sample_node_init(struct sample_node *sample)
 	node->maps[0] = (struct map_usage){ "services", 2, 4096 };
 	node->maps[1] = (struct map_usage){ "backends", 4, 32768 };
 	node->map_count = 2;
+	node->flow_memory = (struct flow_memory){
+		.remembered = 22,
+		.old = 5,
+		.half_open = 4,
+		.clients = 2,
+		.capacity = LEAT_DEFAULT_FLOWS,
+		.half_open_capacity = 65536,
+		.client_capacity = 32768,
+	};
+	for (unsigned int i = 0; i < LEAT_EVENT_COUNT; i++)
+		node->flow_memory.events[i] = 10 * (i + 1);
 	node->reuse = (struct reuse_report){ .maps = true, .backends = 3 };
 	for (unsigned int i = 0; i < LEAT_REASON_COUNT; i++) {
 		node->reasons[i] = (struct leat_counter){ .packets = i + 1, .bytes = 100 * i };

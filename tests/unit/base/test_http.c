@@ -328,6 +328,31 @@ static void longer_body_is_refused_and_not_handled(void **state)
 	assert_int_equal(fixture->handled, 0);
 }
 
+static size_t limit_bodies(void *user, const struct http_request *request)
+{
+	(void)user;
+	assert_int_equal(request->body_len, 0);
+	return strcmp(request->path, "/") == 0 && strcmp(request->method, "POST") == 0 &&
+			       request->peer_uid == getuid()
+		       ? 2 * HTTP_MAX_BODY
+		       : 1;
+}
+
+static void the_owner_may_allow_another_length(void **state)
+{
+	struct fixture *fixture = *state;
+
+	http_server_limit_bodies(fixture->server, limit_bodies);
+	expect_post(fixture, 2 * HTTP_MAX_BODY, false, 200);
+	expect_post(fixture, 2 * HTTP_MAX_BODY, true, 200);
+	expect_post(fixture, 2 * HTTP_MAX_BODY + 1, false, 413);
+	expect_reply(
+		fixture,
+		&(struct client_request){ .url = "http://leat/other", .body = "12", .body_len = 2 },
+		413, NULL);
+	assert_int_equal(fixture->handled, 2);
+}
+
 static void endless_body_is_cut_off(void **state)
 {
 	struct fixture *fixture = *state;
@@ -617,6 +642,7 @@ int main(void)
 		with_server(refused_method_names_the_allowed_ones),
 		with_server(body_up_to_the_limit_is_handled_whole),
 		with_server(longer_body_is_refused_and_not_handled),
+		with_server(the_owner_may_allow_another_length),
 		with_server(endless_body_is_cut_off),
 		with_server(malformed_request_is_not_handled_and_the_next_one_is),
 		with_server(endless_headers_are_refused),

@@ -105,6 +105,27 @@ static void a_duration_needs_a_known_unit(void **state)
 	assert_int_equal(ms, 7);
 }
 
+static void a_duration_is_written_in_its_largest_whole_unit(void **state)
+{
+	static const struct {
+		uint64_t ms;
+		const char *text;
+	} durations[] = { { 0, "0ms" },	      { 1, "1ms" },	 { 1500, "1500ms" },
+			  { 1000, "1s" },     { 90000, "90s" },	 { 60000, "1m" },
+			  { 900000, "15m" },  { 3600000, "1h" }, { 5400000, "90m" },
+			  { 43200000, "12h" } };
+	char text[DURATION_TEXT_SIZE];
+	uint64_t ms;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+		assert_string_equal(duration_format(durations[i].ms, text), durations[i].text);
+		assert_int_equal(duration_parse(text, 0, UINT64_MAX, &ms), 0);
+		assert_true(ms == durations[i].ms);
+	}
+	assert_string_equal(duration_format(UINT64_MAX, text), "18446744073709551615ms");
+}
+
 static void sixteen_hexadecimal_digits_are_a_number(void **state)
 {
 	uint64_t number = 0;
@@ -142,6 +163,7 @@ int main(void)
 		cmocka_unit_test(a_duration_is_read_in_each_unit),
 		cmocka_unit_test(a_duration_outside_its_bounds_is_out_of_range),
 		cmocka_unit_test(a_duration_needs_a_known_unit),
+		cmocka_unit_test(a_duration_is_written_in_its_largest_whole_unit),
 		cmocka_unit_test(sixteen_hexadecimal_digits_are_a_number),
 		cmocka_unit_test(fewer_more_or_other_digits_are_not),
 	};

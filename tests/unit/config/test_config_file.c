@@ -26,15 +26,16 @@
 #define ERROR(line, column, text) "f:" #line ":" #column ": " text "\n"
 
 #define SERVICE_KEYS                                                                               \
-	"name, address, port, protocol, scheduler, hash, table, table_size, forward, probe, "      \
-	"backends"
+	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
+	"idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
-	"interfaces, mode, seed, next_hop, outer_source, control, metrics, state, services"
+	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
 
 static const char everything[] =
 	"interfaces: [eth0, eth1]\n"
 	"mode: native\n"
 	"seed: 0123456789abcdef\n"
+	"flows: 100000\n"
 	"next_hop: 02:00:00:00:00:01\n"
 	"outer_source: [10.1.0.0/16, \"2001:db8:f::/64\"]\n"
 	"control: { socket: /run/leat/other.sock, group: adm }\n"
@@ -47,6 +48,8 @@ static const char everything[] =
 	"  protocol: tcp\n"
 	"  scheduler: hash\n"
 	"  hash: source\n"
+	"  idle: { tcp: 2h, udp: 1500ms }\n"
+	"  slow_start: 30s\n"
 	"  table: maglev\n"
 	"  table_size: 1000\n"
 	"  forward: ipip\n"
@@ -60,6 +63,9 @@ static const char everything[] =
 	"  address: \"2001:db8::53\"\n"
 	"  port: any\n"
 	"  protocol: udp\n"
+	"  scheduler: least-connections\n"
+	"  sticky: 30m\n"
+	"  idle: { udp: 12h }\n"
 	"  forward: l2\n"
 	"  probe: { type: udp, port: 53, send: hex:00Ff10, expect: \"a\\tb\" }\n"
 	"  backends:\n"
@@ -122,6 +128,7 @@ static void every_top_level_key_is_read(void **state)
 	assert_string_equal(config->interfaces[1], "eth1");
 	assert_int_equal(config->mode, ATTACH_NATIVE);
 	assert_true(config->seed == 0x0123456789abcdefULL);
+	assert_int_equal(config->flows, 131072);
 	assert_true(config->has_next_hop);
 	assert_string_equal(mac_format(config->next_hop.bytes, mac), "02:00:00:00:00:01");
 	assert_prefix(&config->outer_source4, "10.1.0.0/16");
@@ -143,7 +150,12 @@ static void every_key_of_a_service_is_read(void **state)
 	assert_address(&web->key.address, "192.0.2.10");
 	assert_int_equal(web->key.port, htons(80));
 	assert_int_equal(web->key.protocol, IPPROTO_TCP);
+	assert_int_equal(web->scheduler, LEAT_SCHEDULER_HASH);
+	assert_int_equal(web->sticky_ms, 0);
 	assert_int_equal(web->hash, LEAT_HASH_SOURCE);
+	assert_int_equal(web->tcp_idle_ms, 7200000);
+	assert_int_equal(web->udp_idle_ms, 1500);
+	assert_int_equal(web->slow_start_ms, 30000);
 	assert_int_equal(web->table, TABLE_MAGLEV);
 	assert_int_equal(web->table_size, 1009);
 	assert_int_equal(web->forward, LEAT_FORWARD_IPIP);
@@ -157,6 +169,11 @@ static void every_key_of_a_service_is_read(void **state)
 	assert_address(&dns->key.address, "2001:db8::53");
 	assert_int_equal(dns->key.port, 0);
 	assert_int_equal(dns->key.protocol, IPPROTO_UDP);
+	assert_int_equal(dns->scheduler, LEAT_SCHEDULER_LEAST_CONNECTIONS);
+	assert_int_equal(dns->sticky_ms, 1800000);
+	assert_int_equal(dns->tcp_idle_ms, LEAT_DEFAULT_TCP_IDLE_MS);
+	assert_int_equal(dns->udp_idle_ms, 43200000);
+	assert_int_equal(dns->slow_start_ms, 0);
 	assert_int_equal(dns->forward, LEAT_FORWARD_L2);
 }
 
@@ -204,6 +221,7 @@ static void what_is_left_out_has_its_default(void **state)
 	(void)state;
 	assert_int_equal(config->mode, ATTACH_AUTO);
 	assert_true(config->seed == CONFIG_DEFAULT_SEED);
+	assert_int_equal(config->flows, LEAT_DEFAULT_FLOWS);
 	assert_false(config->has_next_hop);
 	assert_prefix(&config->outer_source4, CONFIG_DEFAULT_OUTER_SOURCE4);
 	assert_prefix(&config->outer_source6, CONFIG_DEFAULT_OUTER_SOURCE6);
@@ -211,7 +229,12 @@ static void what_is_left_out_has_its_default(void **state)
 	assert_string_equal(config->control_group, CONFIG_DEFAULT_GROUP);
 	assert_string_equal(config->metrics_listen, CONFIG_DEFAULT_LISTEN);
 	assert_string_equal(config->state, CONFIG_DEFAULT_STATE);
+	assert_int_equal(web->scheduler, LEAT_SCHEDULER_HASH);
+	assert_int_equal(web->sticky_ms, 0);
 	assert_int_equal(web->hash, LEAT_HASH_FLOW);
+	assert_int_equal(web->tcp_idle_ms, LEAT_DEFAULT_TCP_IDLE_MS);
+	assert_int_equal(web->udp_idle_ms, LEAT_DEFAULT_UDP_IDLE_MS);
+	assert_int_equal(web->slow_start_ms, 0);
 	assert_int_equal(web->table, TABLE_RENDEZVOUS);
 	assert_int_equal(web->table_size, 65536);
 	assert_int_equal(web->forward, LEAT_FORWARD_IPIP);
@@ -506,12 +529,14 @@ static void values_of_a_service_are_checked(void **state)
 		      "and the characters \"-\", \"_\" and \".\"") ERROR(4, 12,
 									 "address: \"::ffff:192.0.2.1\" is not allowed, use a unicast "
 									 "address, as 192.0.2.1 for IPv4 or 2001:db8::1 for IPv6")
-			ERROR(5, 9, "port: \"0\" is not allowed, use a number from 1 to 65535, or any") ERROR(
-				6, 13, "protocol: \"sctp\" is not allowed, use tcp or udp")
-				ERROR(7, 14, "scheduler: \"random\" is not allowed, use hash") ERROR(
-					8, 9, "hash: \"both\" is not allowed, use flow or source")
-					ERROR(9, 10,
-					      "table: \"ring\" is not allowed, use rendezvous or maglev")
+			ERROR(5, 9,
+			      "port: \"0\" is not allowed, use a number from 1 to 65535, or any")
+				ERROR(6, 13, "protocol: \"sctp\" is not allowed, use tcp or udp") ERROR(
+					7, 14,
+					"scheduler: \"random\" is not allowed, use hash, round-robin or least-connections")
+					ERROR(8, 9, "hash: \"both\" is not allowed, use flow or source") ERROR(
+						9, 10,
+						"table: \"ring\" is not allowed, use rendezvous or maglev")
 						ERROR(10, 15,
 						      "table_size: \"63\" is not allowed, use a number from 64 to "
 						      "1048576")
@@ -519,13 +544,98 @@ static void values_of_a_service_are_checked(void **state)
 							      "forward: \"gre\" is not allowed, use l2 or ipip"));
 }
 
-static void schedulers_to_come_are_named_as_such(void **state)
+static void every_scheduler_is_read(void **state)
+{
+	cleanup(config_freep) struct config *round_robin =
+		parse_good(HEAD WEB "  scheduler: round-robin\n  backends: []\n");
+	cleanup(config_freep) struct config *least =
+		parse_good(HEAD WEB "  scheduler: least-connections\n  backends: []\n");
+
+	(void)state;
+	assert_int_equal(round_robin->services[0].scheduler, LEAT_SCHEDULER_ROUND_ROBIN);
+	assert_int_equal(least->services[0].scheduler, LEAT_SCHEDULER_LEAST_CONNECTIONS);
+}
+
+#define STICKY_WITH_HASH                                                                           \
+	"sticky: not a key of the scheduler hash, it belongs to round-robin and "                  \
+	"least-connections; hash: source keeps a client on one backend"
+
+static void sticky_goes_with_schedulers_that_remember_flows(void **state)
+{
+	cleanup(config_freep) struct config *none =
+		parse_good(HEAD WEB "  sticky: 0\n  backends: []\n");
+	cleanup(config_freep) struct config *longest =
+		parse_good(HEAD WEB "  sticky: 12h\n  scheduler: round-robin\n  backends: []\n");
+
+	(void)state;
+	assert_int_equal(none->services[0].sticky_ms, 0);
+	assert_int_equal(longest->services[0].sticky_ms, 43200000);
+	expect_errors(HEAD WEB "  sticky: 30m\n  backends: []\n", ERROR(7, 11, STICKY_WITH_HASH));
+	expect_errors(HEAD WEB "  sticky: 30m\n  scheduler: hash\n  backends: []\n",
+		      ERROR(7, 11, STICKY_WITH_HASH));
+	expect_errors(HEAD WEB "  sticky: 30m\n  scheduler: random\n  backends: []\n",
+		      ERROR(8, 14,
+			    "scheduler: \"random\" is not allowed, use hash, round-robin or "
+			    "least-connections"));
+}
+
+static void times_of_a_service_are_checked(void **state)
 {
 	(void)state;
-	expect_errors(HEAD WEB "  scheduler: round-robin\n  backends: []\n",
-		      ERROR(7, 14, "scheduler: round-robin is not available yet, use hash"));
-	expect_errors(HEAD WEB "  scheduler: least-connections\n  backends: []\n",
-		      ERROR(7, 14, "scheduler: least-connections is not available yet, use hash"));
+	expect_errors(
+		HEAD WEB "  scheduler: round-robin\n"
+			 "  sticky: 13h\n"
+			 "  slow_start: 999ms\n"
+			 "  idle: { tcp: 999ms, udp: 43201s, other: 1s }\n"
+			 "  backends: []\n",
+		ERROR(8, 11,
+		      "sticky: \"13h\" is not allowed, use a duration from 1s to 12h, in ms, s, m or "
+		      "h, or 0 for none")
+			ERROR(9, 15,
+			      "slow_start: \"999ms\" is not allowed, use a duration from 1s to 1h, in "
+			      "ms, s, m or h, or 0 for none")
+				ERROR(10, 16,
+				      "tcp: \"999ms\" is not allowed, use a duration from 1s to 12h, in "
+				      "ms, s, m or h")
+					ERROR(10, 28,
+					      "udp: \"43201s\" is not allowed, use a duration from 1s to "
+					      "12h, in ms, s, m or h")
+						ERROR(10, 36,
+						      "\"other\" is not a key of idle, allowed are tcp, "
+						      "udp"));
+	expect_errors(
+		HEAD WEB "  idle: 15m\n  backends: []\n",
+		ERROR(7, 9,
+		      "idle: \"15m\" is not allowed, use a mapping with the keys of idle: tcp, "
+		      "udp"));
+}
+
+static uint32_t flows_of(const char *number)
+{
+	char text[64];
+	cleanup(config_freep) struct config *config = NULL;
+
+	snprintf(text, sizeof(text), "interfaces: [eth0]\nflows: %s\nservices: []\n", number);
+	config = parse_good(text);
+	return config->flows;
+}
+
+static void flows_are_rounded_up_to_a_power_of_two(void **state)
+{
+	(void)state;
+	assert_int_equal(flows_of("16384"), 16384);
+	assert_int_equal(flows_of("16385"), 32768);
+	assert_int_equal(flows_of("262144"), 262144);
+	assert_int_equal(flows_of("8388609"), 16777216);
+	assert_int_equal(flows_of("16777216"), 16777216);
+	expect_errors("interfaces: [eth0]\nflows: 16383\nservices: []\n",
+		      ERROR(2, 8,
+			    "flows: \"16383\" is not allowed, use a number from 16384 to "
+			    "16777216"));
+	expect_errors("interfaces: [eth0]\nflows: 16777217\nservices: []\n",
+		      ERROR(2, 8,
+			    "flows: \"16777217\" is not allowed, use a number from 16384 to "
+			    "16777216"));
 }
 
 static void a_maglev_table_has_a_prime_number_of_slots(void **state)
@@ -1068,7 +1178,10 @@ int main(void)
 		cmocka_unit_test(interfaces_are_one_to_64_different_names),
 		cmocka_unit_test(top_level_values_are_checked),
 		cmocka_unit_test(values_of_a_service_are_checked),
-		cmocka_unit_test(schedulers_to_come_are_named_as_such),
+		cmocka_unit_test(every_scheduler_is_read),
+		cmocka_unit_test(sticky_goes_with_schedulers_that_remember_flows),
+		cmocka_unit_test(times_of_a_service_are_checked),
+		cmocka_unit_test(flows_are_rounded_up_to_a_power_of_two),
 		cmocka_unit_test(a_maglev_table_has_a_prime_number_of_slots),
 		cmocka_unit_test(values_of_a_probe_are_checked),
 		cmocka_unit_test(a_timeout_is_at_most_the_interval),

@@ -17,7 +17,10 @@ struct fixture {
 	sd_event *event;
 	struct control *control;
 	char folder[64];
-	unsigned int refreshed, reloaded, changed;
+	unsigned int refreshed, reloaded, changed, imported;
+	bool is_now;	     /* of the last reload */
+	json_t *history;     /* to be exported; NULL: that fails with `result` */
+	char *imported_json; /* the last history that was imported */
 	struct control_change change;
 	int result;
 	const char *error;
@@ -30,11 +33,12 @@ static void refresh(void *user)
 	fixture->refreshed++;
 }
 
-static int reload(void *user, char **ret_error)
+static int reload(void *user, bool is_now, char **ret_error)
 {
 	struct fixture *fixture = user;
 
 	fixture->reloaded++;
+	fixture->is_now = is_now;
 	if (fixture->error)
 		*ret_error = strdup(fixture->error);
 	return fixture->result;
@@ -51,9 +55,38 @@ static int change(void *user, const struct control_change *wanted, char **ret_er
 	return fixture->result;
 }
 
+static int export_history(void *user, json_t **ret_history)
+{
+	struct fixture *fixture = user;
+
+	if (!fixture->history)
+		return fixture->result;
+	*ret_history = json_incref(fixture->history);
+	return 0;
+}
+
+static int import_history(void *user, const json_t *history, char **ret_error)
+{
+	struct fixture *fixture = user;
+
+	fixture->imported++;
+	free(fixture->imported_json);
+	fixture->imported_json = json_dumps(history, JSON_COMPACT);
+	if (fixture->error)
+		*ret_error = strdup(fixture->error);
+	return fixture->result;
+}
+
+static const struct control_operations operations = {
+	.refresh = refresh,
+	.reload = reload,
+	.change = change,
+	.export_history = export_history,
+	.import_history = import_history,
+};
+
 static int set_up(void **state)
 {
-	static const struct control_operations operations = { refresh, reload, change };
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	sample_node_init(&fixture->sample);
@@ -76,6 +109,8 @@ static int tear_down(void **state)
 	if (fixture->control)
 		control_free(fixture->control);
 	sd_event_unref(fixture->event);
+	json_decref(fixture->history);
+	free(fixture->imported_json);
 	assert_int_equal(rmdir(fixture->folder), 0);
 	free(fixture);
 	return 0;
@@ -135,11 +170,15 @@ static void post_ok(struct fixture *fixture, const char *path, const char *body)
 	json_decref(handle_as(fixture, 0, "POST", path, body, 200));
 }
 
+#define NO_FLOWS                                                                                   \
+	"\"flows\":0,\"flows_counted\":false,\"closing_flows\":0,\"previous_slots\":0,"            \
+	"\"silent_s\":0,\"is_drained\":false,\"leaving\":false,\"ramp_percent\":100,"
 #define WEB1                                                                                       \
 	"{\"service\":\"web\",\"name\":\"web1\",\"address\":\"198.51.100.11\",\"weight\":100,"     \
 	"\"configured_weight\":100,\"state\":\"up\",\"operator\":null,\"operator_weight\":null,"   \
 	"\"reason\":\"not probed yet\",\"changed\":1700000001,\"packets\":1001,\"bytes\":64001,"   \
-	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0,\"share\":0.25,\"slots\":256,"       \
+	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0," NO_FLOWS                           \
+	"\"share\":0.25,\"slots\":256,"                                                            \
 	"\"next_hop\":{\"state\":\"resolved\",\"interface\":\"edge0\","                            \
 	"\"mac\":\"02:00:00:00:00:11\",\"gateway\":true}}"
 #define WEB2                                                                                       \
@@ -147,18 +186,24 @@ static void post_ok(struct fixture *fixture, const char *path, const char *body)
 	"\"configured_weight\":100,\"state\":\"draining\",\"operator\":\"drain\","                 \
 	"\"operator_weight\":40,\"reason\":\"not probed yet\",\"changed\":1700000002,"             \
 	"\"packets\":1002,\"bytes\":64002,\"packets_per_second\":1.5,\"bytes_per_second\":96.0,"   \
+	"\"flows\":12,\"flows_counted\":true,\"closing_flows\":3,\"previous_slots\":512,"          \
+	"\"silent_s\":870,\"is_drained\":false,\"leaving\":false,\"ramp_percent\":100,"            \
 	"\"share\":0.5,\"slots\":512,\"next_hop\":{\"state\":\"pending\",\"interface\":null,"      \
 	"\"mac\":null,\"gateway\":false}}"
 #define DNS1                                                                                       \
 	"{\"service\":\"dns\",\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100,"      \
 	"\"configured_weight\":100,\"state\":\"up\",\"operator\":null,\"operator_weight\":null,"   \
 	"\"reason\":\"not probed yet\",\"changed\":1700000004,\"packets\":1004,\"bytes\":64004,"   \
-	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0,\"share\":0.5,\"slots\":1024,"       \
+	"\"packets_per_second\":1.5,\"bytes_per_second\":96.0,\"flows\":7,\"flows_counted\":true," \
+	"\"closing_flows\":0,\"previous_slots\":0,\"silent_s\":0,\"is_drained\":false,"            \
+	"\"leaving\":false,\"ramp_percent\":100,\"share\":0.5,\"slots\":1024,"                     \
 	"\"next_hop\":{\"state\":\"no_route\",\"interface\":null,\"mac\":null,\"gateway\":false}}"
 #define DNS                                                                                        \
 	"{\"name\":\"dns\",\"address\":\"2001:db8::10\",\"port\":\"any\",\"protocol\":\"udp\","    \
-	"\"scheduler\":\"hash\",\"hash\":\"source\",\"table\":\"maglev\",\"table_size\":2048,"     \
-	"\"forward\":\"l2\",\"probe\":null,\"packets\":0,\"bytes\":0,\"packets_per_second\":0.0,"  \
+	"\"scheduler\":\"round-robin\",\"hash\":\"source\",\"table\":\"maglev\","                  \
+	"\"table_size\":2048,\"forward\":\"l2\",\"idle_ms\":30000,\"slow_start_ms\":0,"            \
+	"\"sticky_ms\":1800000,\"open_slots\":0,"                                                  \
+	"\"probe\":null,\"packets\":0,\"bytes\":0,\"packets_per_second\":0.0,"                     \
 	"\"bytes_per_second\":0.0,\"backends\":[" DNS1 "]}"
 
 /* A size of which the share is a short decimal. */
@@ -181,6 +226,11 @@ static void services_are_shown_with_every_key(void **state)
 	web = json_array_get(list, 0);
 	assert_int_equal(json_array_size(json_object_get(web, "backends")), 3);
 	assert_int_equal(json_integer_value(json_object_get(web, "port")), 80);
+	assert_string_equal(json_string_value(json_object_get(web, "scheduler")), "hash");
+	assert_int_equal(json_integer_value(json_object_get(web, "idle_ms")), 900000);
+	assert_int_equal(json_integer_value(json_object_get(web, "slow_start_ms")), 30000);
+	assert_int_equal(json_integer_value(json_object_get(web, "sticky_ms")), 0);
+	assert_int_equal(json_integer_value(json_object_get(web, "open_slots")), 512);
 	expect_json(json_object_get(web, "probe"),
 		    "{\"type\":\"http\",\"port\":8080,\"interval_ms\":1000,\"timeout_ms\":800,"
 		    "\"rise\":2,\"fall\":3}");
@@ -199,6 +249,35 @@ static void backends_are_shown_with_every_key(void **state)
 	expect_json(json_array_get(list, 1), WEB2);
 	expect_json(json_array_get(list, 3), DNS1);
 	assert_int_equal(fixture->refreshed, 1);
+}
+
+static void a_backend_that_leaves_is_shown_as_such_and_is_not_configured(void **state)
+{
+	struct fixture *fixture = *state;
+	struct backend *web2 = &fixture->sample.web2;
+	cleanup(json_decrefp) json_t *list = NULL, *config = NULL;
+	json_t *json;
+
+	web2->is_leaving = true;
+	health_update(&web2->health, true);
+	web2->flows = (struct backend_flows){ .is_counted = true, .since_us = 1 };
+	list = get(fixture, "/v1/backends");
+	json = json_array_get(list, 1);
+	assert_true(json_is_true(json_object_get(json, "leaving")));
+	assert_true(json_is_true(json_object_get(json, "is_drained")));
+	config = get(fixture, "/v1/config");
+	json = json_object_get(json_array_get(json_object_get(config, "services"), 0), "backends");
+	assert_int_equal(json_array_size(json), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json, 1), "name")),
+			    "web3");
+}
+
+static void a_backend_that_starts_slowly_says_how_far_it_is(void **state)
+{
+	cleanup(json_decrefp) json_t *list = get(*state, "/v1/backends");
+	json_t *web3 = json_array_get(list, 2);
+
+	assert_int_equal(json_integer_value(json_object_get(web3, "ramp_percent")), 25);
 }
 
 static void static_next_hop_goes_before_what_the_kernel_says(void **state)
@@ -243,7 +322,7 @@ static void stats_list_every_reason_in_order_and_add_up(void **state)
 	json_t *reasons = json_object_get(stats, "reasons");
 	json_t *totals = json_object_get(stats, "totals");
 
-	assert_int_equal(json_object_size(stats), 2);
+	assert_int_equal(json_object_size(stats), 3);
 	assert_int_equal(json_array_size(reasons), LEAT_REASON_COUNT);
 	for (size_t i = 0; i < LEAT_REASON_COUNT; i++)
 		assert_string_equal(
@@ -263,6 +342,26 @@ static void stats_list_every_reason_in_order_and_add_up(void **state)
 	assert_non_null(json_object_get(totals, "dropped"));
 }
 
+static void stats_list_every_event_of_the_memory_of_flows_in_order(void **state)
+{
+	static const char *const labels[] = {
+#define X(name, label, text) label,
+		LEAT_EVENTS(X)
+#undef X
+	};
+	cleanup(json_decrefp) json_t *stats = get(*state, "/v1/stats");
+	json_t *events = json_object_get(stats, "events");
+
+	assert_int_equal(json_array_size(events), LEAT_EVENT_COUNT);
+	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(events, i), "event")),
+			labels[i]);
+	expect_json(json_array_get(events, LEAT_EVENT_REMEMBERED),
+		    "{\"event\":\"remembered\",\"text\":\"a flow sent its second packet and is "
+		    "remembered from then on\",\"count\":10}");
+}
+
 static void node_is_shown_with_every_key(void **state)
 {
 	cleanup(json_decrefp) json_t *node = get(*state, "/v1/node");
@@ -272,13 +371,16 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "pid");
 	json_object_del(node, "uptime_s");
 	expect_json(node,
-		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":1,\"started\":1700000000,"
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":2,\"started\":1700000000,"
 		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
 		    "\"program\":false,\"backends\":3},\"maps\":[{\"name\":\"services\","
 		    "\"entries\":2,\"capacity\":4096},{\"name\":\"backends\",\"entries\":4,"
-		    "\"capacity\":32768}],\"reload\":{\"success\":true,\"timestamp\":1700000001}}");
+		    "\"capacity\":32768}],\"flow_memory\":{\"remembered\":22,\"capacity\":262144,"
+		    "\"old\":5,\"half_open\":4,\"half_open_capacity\":65536,\"clients\":2,"
+		    "\"client_capacity\":32768},\"reload\":{\"success\":true,"
+		    "\"timestamp\":1700000001}}");
 }
 
 static void config_has_the_keys_of_the_file(void **state)
@@ -296,19 +398,21 @@ static void config_has_the_keys_of_the_file(void **state)
 	json_object_set_new(control, "socket", json_string("S"));
 	expect_json(config,
 		    "{\"interfaces\":[\"edge0\"],\"mode\":\"auto\",\"seed\":\"8f2c51d09b7e4a36\","
-		    "\"next_hop\":\"00:00:00:00:00:00\",\"outer_source\":["
+		    "\"flows\":262144,\"next_hop\":\"00:00:00:00:00:00\",\"outer_source\":["
 		    "\"172.16.0.0/16\",\"100::/64\"],\"control\":{\"socket\":\"S\","
 		    "\"group\":\"root\"},\"metrics\":{\"listen\":\"127.0.0.1:9817\"},"
 		    "\"state\":\"/var/lib/leat/state.json\",\"services\":[{\"name\":\"web\","
 		    "\"address\":\"192.0.2.10\",\"port\":80,\"protocol\":\"tcp\","
 		    "\"scheduler\":\"hash\",\"hash\":\"flow\",\"table\":\"rendezvous\","
-		    "\"table_size\":1024,\"forward\":\"ipip\",\"probe\":{\"type\":\"http\","
-		    "\"port\":8080,\"interval\":\"1000ms\",\"timeout\":\"800ms\",\"rise\":2,"
+		    "\"table_size\":1024,\"forward\":\"ipip\",\"idle\":{\"tcp\":\"15m\","
+		    "\"udp\":\"1m\"},\"slow_start\":\"30s\",\"probe\":{\"type\":\"http\","
+		    "\"port\":8080,\"interval\":\"1s\",\"timeout\":\"800ms\",\"rise\":2,"
 		    "\"fall\":3,\"path\":\"/healthz\",\"status\":[\"200-399\"]},\"backends\":["
 		    "{\"name\":\"web1\",\"address\":\"198.51.100.11\",\"weight\":100}]},"
 		    "{\"name\":\"dns\",\"address\":\"2001:db8::10\",\"port\":\"any\","
-		    "\"protocol\":\"udp\",\"scheduler\":\"hash\",\"hash\":\"source\","
-		    "\"table\":\"maglev\",\"table_size\":1031,\"forward\":\"l2\",\"backends\":["
+		    "\"protocol\":\"udp\",\"scheduler\":\"round-robin\",\"hash\":\"source\","
+		    "\"table\":\"maglev\",\"table_size\":1031,\"forward\":\"l2\","
+		    "\"idle\":{\"tcp\":\"15m\",\"udp\":\"30s\"},\"sticky\":\"30m\",\"backends\":["
 		    "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100}]}]}");
 }
 
@@ -331,6 +435,11 @@ static void config_that_is_shown_is_a_configuration_file(void **state)
 	assert_memory_equal(&config->outer_source6, &fixture->sample.config.outer_source6,
 			    sizeof(struct prefix));
 	assert_string_equal(config->metrics_listen, fixture->sample.listen);
+	assert_int_equal(config->flows, fixture->sample.config.flows);
+	assert_int_equal(config->services[0].slow_start_ms, 30000);
+	assert_int_equal(config->services[1].scheduler, LEAT_SCHEDULER_ROUND_ROBIN);
+	assert_int_equal(config->services[1].sticky_ms, 1800000);
+	assert_int_equal(config->services[1].udp_idle_ms, 30000);
 	config_errors_deinit(&errors);
 }
 
@@ -455,6 +564,7 @@ static void other_methods_are_refused_and_the_allowed_named(void **state)
 	expect_allow(fixture, "", "/v1/node", "GET, HEAD");
 	expect_allow(fixture, "GET", "/v1/config/reload", "POST");
 	expect_allow(fixture, "GET", "/v1/backends/web1", "POST");
+	expect_allow(fixture, "PUT", "/v1/node/history", "GET, HEAD, POST");
 	assert_int_equal(fixture->reloaded, 0);
 }
 
@@ -467,6 +577,8 @@ static void only_root_changes_anything(void **state)
 	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/backends/web1", drain, 403));
 	expect_error(fixture,
 		     handle_as(fixture, (uid_t)-1, "POST", "/v1/backends/web1", drain, 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/node/history", "{}", 403));
+	assert_int_equal(fixture->imported, 0);
 	assert_int_equal(fixture->reloaded, 0);
 	assert_int_equal(fixture->changed, 0);
 }
@@ -488,6 +600,98 @@ static void reload_reports_success_and_every_failure(void **state)
 	assert_int_equal(fixture->reloaded, 3);
 	expect_error(fixture, handle_as(fixture, 0, "POST", "/v1/config/reload", "{}", 400));
 	assert_int_equal(fixture->reloaded, 3);
+}
+
+/* Through the socket. */
+static void post(struct fixture *fixture, const char *url, const char *body, size_t body_len,
+		 long status, const char *expected)
+{
+	struct client_request request = { .method = "POST",
+					  .url = url,
+					  .unix_socket = fixture->sample.socket,
+					  .body = body,
+					  .body_len = body_len };
+	struct client_reply reply;
+
+	assert_int_equal(client_run(fixture->event, &request, &reply), CURLE_OK);
+	assert_int_equal(reply.status, status);
+	if (expected)
+		assert_string_equal(reply.body, expected);
+	client_reply_deinit(&reply);
+}
+
+static void reload_is_told_whether_to_end_things_now(void **state)
+{
+	struct fixture *fixture = *state;
+
+	post(fixture, "http://leat/v1/config/reload", "", 0, 200, "{\"reloaded\":true}");
+	assert_false(fixture->is_now);
+	post(fixture, "http://leat/v1/config/reload?now=1", "", 0, 200, "{\"reloaded\":true}");
+	assert_true(fixture->is_now);
+	post(fixture, "http://leat/v1/config/reload?now=0", "", 0, 200, "{\"reloaded\":true}");
+	assert_false(fixture->is_now);
+	assert_int_equal(fixture->reloaded, 3);
+	post(fixture, "http://leat/v1/config/reload?now=yes", "", 0, 400,
+	     "{\"error\":\"\\\"now\\\" must be 0 or 1\"}");
+	assert_int_equal(fixture->reloaded, 3);
+}
+
+static void history_is_exported_as_the_daemon_has_it(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *history = NULL;
+
+	fixture->result = -ENOSYS;
+	expect_error(fixture, handle_as(fixture, NOBODY, "GET", "/v1/node/history", "", 500));
+	fixture->history = json_pack("{s:[i, s]}", "changes", 7, "x");
+	history = get(fixture, "/v1/node/history");
+	expect_json(history, "{\"changes\":[7,\"x\"]}");
+}
+
+static void history_is_imported_and_refused_in_the_daemons_words(void **state)
+{
+	static const char *const not_json[] = { "", "{\"a", "{\"a\":1,\"a\":1}", "{} {}" };
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *good = NULL, *bad = NULL;
+
+	good = handle_as(fixture, 0, "POST", "/v1/node/history", "{\"changes\": [1]}", 200);
+	expect_json(good, "{\"imported\":true}");
+	assert_string_equal(fixture->imported_json, "{\"changes\":[1]}");
+	fixture->result = -EINVAL;
+	fixture->error = "another seed";
+	bad = handle_as(fixture, 0, "POST", "/v1/node/history", "{}", 400);
+	expect_json(bad, "{\"error\":\"another seed\"}");
+	for (size_t i = 0; i < ARRAY_SIZE(not_json); i++)
+		expect_error(fixture,
+			     handle_as(fixture, 0, "POST", "/v1/node/history", not_json[i], 400));
+	assert_int_equal(fixture->imported, 2);
+}
+
+/* A list of one text, as long as that. */
+static char *long_body(size_t size)
+{
+	char *body = malloc(size + 1);
+
+	assert_non_null(body);
+	memset(body, 'x', size);
+	memcpy(body, "[\"", 2);
+	memcpy(body + size - 2, "\"]", 3);
+	return body;
+}
+
+static void history_may_be_long_and_nothing_else_may(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(freep) char *most = long_body(CONTROL_MAX_HISTORY);
+	cleanup(freep) char *more = long_body(CONTROL_MAX_HISTORY + 1);
+	long status = getuid() == 0 ? 200 : 413;
+
+	post(fixture, "http://leat/v1/node/history", most, strlen(most), status, NULL);
+	assert_int_equal(fixture->imported, status == 200);
+	post(fixture, "http://leat/v1/node/history", more, strlen(more), 413, NULL);
+	post(fixture, "http://leat/v1/backends/web1", most, HTTP_MAX_BODY + 1, 413, NULL);
+	assert_int_equal(fixture->imported, status == 200);
+	assert_int_equal(fixture->changed, 0);
 }
 
 static void every_action_reaches_the_daemon(void **state)
@@ -627,7 +831,6 @@ static void socket_lasts_as_long_as_the_api(void **state)
 
 static void second_api_on_the_socket_is_refused_and_harms_nothing(void **state)
 {
-	static const struct control_operations operations = { refresh, reload, change };
 	struct fixture *fixture = *state;
 	struct control *second = NULL;
 
@@ -645,9 +848,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_control(services_are_shown_with_every_key),
 		with_control(backends_are_shown_with_every_key),
+		with_control(a_backend_that_leaves_is_shown_as_such_and_is_not_configured),
+		with_control(a_backend_that_starts_slowly_says_how_far_it_is),
 		with_control(static_next_hop_goes_before_what_the_kernel_says),
 		with_control(numbers_are_finite_and_texts_are_unicode),
 		with_control(stats_list_every_reason_in_order_and_add_up),
+		with_control(stats_list_every_event_of_the_memory_of_flows_in_order),
 		with_control(node_is_shown_with_every_key),
 		with_control(config_has_the_keys_of_the_file),
 		with_control(config_that_is_shown_is_a_configuration_file),
@@ -658,6 +864,10 @@ int main(void)
 		with_control(other_methods_are_refused_and_the_allowed_named),
 		with_control(only_root_changes_anything),
 		with_control(reload_reports_success_and_every_failure),
+		with_control(reload_is_told_whether_to_end_things_now),
+		with_control(history_is_exported_as_the_daemon_has_it),
+		with_control(history_is_imported_and_refused_in_the_daemons_words),
+		with_control(history_may_be_long_and_nothing_else_may),
 		with_control(every_action_reaches_the_daemon),
 		with_control(change_answers_with_the_backends_concerned),
 		with_control(failed_change_says_why),

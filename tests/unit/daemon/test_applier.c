@@ -211,17 +211,6 @@ static void flows_stay_when_the_kind_of_table_changes(void **state)
 		assert_int_equal(client_send(edge, client(i), IPPROTO_TCP, ACK), before[i]);
 }
 
-static void closing_a_service_that_the_datapath_does_not_have_does_nothing(void **state)
-{
-	struct pinned_edge *pinned = *state;
-	struct service stranger = { 0 };
-
-	pinned_edge_open(pinned);
-	edge_adopt(&pinned->edge, two_services());
-	assert_int_equal(applier_close_quiet(&pinned->edge.applier, &stranger, UINT32_MAX), 0);
-	assert_maps_hold_images(&pinned->edge);
-}
-
 static void closed_slots_are_closed_in_the_maps(void **state)
 {
 	struct pinned_edge *pinned = *state;
@@ -233,7 +222,7 @@ static void closed_slots_are_closed_in_the_maps(void **state)
 		client_send(edge, client(i), IPPROTO_TCP, SYN);
 	edge_adopt(edge, sample_config_of(IPPROTO_TCP, 3, SIZE));
 	assert_true(edge->node.services[0]->open_slots > 0);
-	close_quiet(edge, LEAT_TCP_IDLE_S + 5);
+	settle(edge, LEAT_DEFAULT_TCP_IDLE_MS / 1000 + 5);
 	assert_int_equal(edge->node.services[0]->open_slots, 0);
 	assert_maps_hold_images(edge);
 }
@@ -249,7 +238,6 @@ int main(void)
 		with_pins(restart_over_the_same_configuration_changes_nothing),
 		with_pins(flows_stay_over_a_restart_in_the_middle_of_a_change),
 		with_pins(flows_stay_when_the_kind_of_table_changes),
-		with_pins(closing_a_service_that_the_datapath_does_not_have_does_nothing),
 		with_pins(closed_slots_are_closed_in_the_maps),
 	};
 

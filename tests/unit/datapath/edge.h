@@ -39,17 +39,22 @@ static inline void edge_apply(struct edge *edge)
 }
 
 /* With the datapath pinned at `pin_path`, or private to the test. */
-static inline void edge_open(struct edge *edge, const char *pin_path)
+static inline void edge_open_with(struct edge *edge, const char *pin_path, uint32_t flows)
 {
-	const struct leat_options options = { .trace = true };
+	const struct leat_options options = { .remembers = true, .trace = true };
 
 	if (getuid() != 0) {
 		print_message("loading a program takes root\n");
 		skip();
 	}
 	*edge = (struct edge){ 0 };
-	assert_int_equal(datapath_new(&edge->datapath, pin_path, &options), 0);
+	assert_int_equal(datapath_new(&edge->datapath, pin_path, flows, &options), 0);
 	assert_int_equal(applier_init(&edge->applier, edge->datapath), 0);
+}
+
+static inline void edge_open(struct edge *edge, const char *pin_path)
+{
+	edge_open_with(edge, pin_path, LEAT_MIN_FLOWS);
 }
 
 static inline void edge_adopt(struct edge *edge, struct config *config)
@@ -176,13 +181,13 @@ static inline uint64_t client_hash(const struct edge *edge, struct client client
 	const struct image *image = edge_image(edge, client.service);
 	uint32_t ports = (uint32_t)htons(80) << 16 | client_port(client);
 
-	return leat_flow_hash(image->value.hash_key, &address, ports);
+	return leat_flow_hash(image->value.lookup.hash_key, &address, ports);
 }
 
 static inline uint32_t client_slot(const struct edge *edge, struct client client)
 {
 	return leat_hash_slot(client_hash(edge, client),
-			      edge_image(edge, client.service)->value.table_size);
+			      edge_image(edge, client.service)->value.lookup.size);
 }
 
 static inline struct leat_slot slot_of(const struct edge *edge, struct client client)
@@ -190,12 +195,37 @@ static inline struct leat_slot slot_of(const struct edge *edge, struct client cl
 	return edge_image(edge, client.service)->slots[client_slot(edge, client)];
 }
 
-static inline void close_quiet(struct edge *edge, uint64_t after_s)
+/* As if so much time had passed. */
+static inline void settle(struct edge *edge, uint64_t after_s)
 {
-	for (size_t i = 0; i < edge->node.service_count; i++)
-		assert_int_equal(applier_close_quiet(&edge->applier, edge->node.services[i],
-						     clock_monotonic_us() + after_s * 1000000),
-				 0);
+	assert_int_equal(applier_settle(&edge->applier, &edge->node,
+					clock_monotonic_us() + after_s * 1000000),
+			 0);
+}
+
+struct flow_count {
+	size_t flows;
+	size_t half_open;
+};
+
+static inline bool edge_count_flow(void *user, const struct leat_flow *flow, bool is_half_open)
+{
+	struct flow_count *count = user;
+
+	(void)flow;
+	if (is_half_open)
+		count->half_open++;
+	else
+		count->flows++;
+	return true;
+}
+
+static inline struct flow_count edge_count_flows(const struct edge *edge)
+{
+	struct flow_count count = { 0 };
+
+	datapath_sweep_flows(edge->datapath, edge_count_flow, &count);
+	return count;
 }
 
 #endif

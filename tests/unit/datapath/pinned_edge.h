@@ -59,7 +59,7 @@ static inline void assert_same_image(const struct image *a, const struct image *
 	assert_memory_equal(&a->key, &b->key, sizeof(a->key));
 	assert_memory_equal(&a->value, &b->value, sizeof(a->value));
 	assert_int_equal(a->open_count, b->open_count);
-	assert_memory_equal(a->slots, b->slots, a->value.table_size * sizeof(a->slots[0]));
+	assert_memory_equal(a->slots, b->slots, a->value.lookup.size * sizeof(a->slots[0]));
 	assert_int_equal(a->backend_count, b->backend_count);
 	for (size_t i = 0; i < a->backend_count; i++) {
 		assert_true(address_equal(&a->backends[i].address, &b->backends[i].address));

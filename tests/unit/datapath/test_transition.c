@@ -5,11 +5,14 @@
 #include "datapath/datapath.h"
 
 #include <bpf/bpf.h>
+#include <sys/mman.h>
 
 #include "datapath/internal.h"
 #include "tests/unit/datapath/edge.h"
 
-#define TABLE_SIZE 1024
+#define TABLE_SIZE     1024
+#define TCP_IDLE_S     (LEAT_DEFAULT_TCP_IDLE_MS / 1000)
+#define UDP_IDLE_TICKS ((int32_t)LEAT_TICKS(LEAT_DEFAULT_UDP_IDLE_MS))
 
 static struct client client(uint32_t number)
 {
@@ -347,29 +350,43 @@ static void draining_all_backends_keeps_old_flows_alone(void **state)
 	edge_deinit(&edge);
 }
 
-/* Moves the time of the last change, which the program compares with its own clock, and of the last packet
- * to a previous backend. */
-static void set_changed(struct edge *edge, int64_t seconds_ago)
+/* The clock of the slot's line, in memory that the program shares. */
+static struct leat_clock *clock_of(struct edge *edge, struct client from, struct clock_lines *lines)
 {
-	uint32_t table = edge_image(edge, 0)->value.table;
-	struct leat_transition transition;
+	const struct leat_lookup *lookup = &edge_image(edge, 0)->value.lookup;
+	uint32_t table = lookup->table, id;
+	int fd;
 
-	assert_int_equal(datapath_read_transition(edge->datapath, table, &transition), 0);
-	transition.changed_ns -= (uint64_t)(seconds_ago * 1000000000);
-	transition.previous_ns = transition.changed_ns;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(edge->datapath->maps->maps.transitions),
-					     &table, &transition, BPF_ANY),
-			 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(edge->datapath->maps->maps.clocks), &table, &id),
+		0);
+	fd = bpf_map_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	assert_int_equal(clock_lines_map(fd, lookup->size, PROT_READ | PROT_WRITE, lines), 0);
+	close(fd);
+	return &lines->clocks[client_slot(edge, from) / LEAT_SLOTS_PER_LINE];
 }
 
-static bool is_previous_noted(const struct edge *edge)
+/* Moves the time of the last change, which the program compares with its own clock, and of the last
+ * packet to a previous backend. */
+static void set_changed(struct edge *edge, struct client from, int32_t ticks_ago)
 {
-	struct leat_transition transition;
+	struct clock_lines lines;
+	struct leat_clock *clock = clock_of(edge, from, &lines);
 
-	assert_int_equal(datapath_read_transition(edge->datapath, edge_image(edge, 0)->value.table,
-						  &transition),
-			 0);
-	return transition.previous_ns > transition.changed_ns + 1000000000;
+	clock->opened = datapath_now() - (uint32_t)ticks_ago;
+	clock->previous = clock->opened;
+	clock_lines_unmap(&lines);
+}
+
+static bool is_previous_noted(struct edge *edge, struct client from)
+{
+	struct clock_lines lines;
+	const struct leat_clock *clock = clock_of(edge, from, &lines);
+	bool is_noted = clock->previous > clock->opened + 1;
+
+	clock_lines_unmap(&lines);
+	return is_noted;
 }
 
 static void only_packets_to_previous_are_noted(void **state)
@@ -380,20 +397,45 @@ static void only_packets_to_previous_are_noted(void **state)
 	(void)state;
 	edge_init(&edge, config_from(IPPROTO_TCP, 0, 2));
 	edge_adopt(&edge, config_from(IPPROTO_TCP, 0, 3));
-	set_changed(&edge, 3);
 	older = find_moved(&edge, 0, 0, 2);
 	newer = find_moved(&edge, older.number + 1, 0, 2);
+	set_changed(&edge, older, 3);
+	set_changed(&edge, newer, 3);
 	open_tcp(&edge, newer);
-	assert_false(is_previous_noted(&edge));
+	assert_false(is_previous_noted(&edge, newer));
 	tcp(&edge, older, ACK);
-	assert_true(is_previous_noted(&edge));
+	assert_true(is_previous_noted(&edge, older));
 
 	/* Closing a slot of a change that was taken back would move nobody. */
 	edge_set_operator(&edge, 2, OPERATOR_DRAIN);
 	assert_int_equal(slot_of(&edge, older).current, edge_backend(&edge, 0)->id);
-	set_changed(&edge, 3);
+	set_changed(&edge, older, 3);
 	tcp(&edge, older, ACK);
-	assert_false(is_previous_noted(&edge));
+	assert_false(is_previous_noted(&edge, older));
+	edge_deinit(&edge);
+}
+
+/* A slot is back at its previous backend for a while, where packets to that are not noted. */
+static void slot_that_moves_once_more_counts_as_in_use(void **state)
+{
+	struct client older;
+	struct edge edge;
+
+	(void)state;
+	edge_init(&edge, config_from(IPPROTO_TCP, 0, 2));
+	for (uint32_t i = 0; i < 100; i++)
+		open_tcp(&edge, client(i));
+	edge_adopt(&edge, config_from(IPPROTO_TCP, 0, 3));
+	older = find_moved(&edge, 0, 0, 2);
+	edge_set_operator(&edge, 2, OPERATOR_DRAIN);
+	set_changed(&edge, older, TCP_IDLE_S);
+	assert_int_equal(tcp(&edge, older, ACK), 0);
+	assert_false(is_previous_noted(&edge, older));
+	edge_set_operator(&edge, 2, OPERATOR_NONE);
+	assert_true(is_previous_noted(&edge, older));
+	settle(&edge, 5);
+	assert_true(slot_is_open(slot_of(&edge, older)));
+	assert_int_equal(tcp(&edge, older, ACK), 0);
 	edge_deinit(&edge);
 }
 
@@ -410,7 +452,8 @@ static void unknown_udp_flow_counts_as_old_until_the_idle_time_has_passed(void *
 	older = find_moved(&edge, 0, 0, 2);
 	silent = find_moved(&edge, older.number + 1, 0, 2);
 	assert_int_equal(udp(&edge, older), 0);
-	set_changed(&edge, LEAT_UDP_IDLE_S + 1);
+	set_changed(&edge, older, UDP_IDLE_TICKS + 1);
+	set_changed(&edge, silent, UDP_IDLE_TICKS + 1);
 	assert_int_equal(udp(&edge, older), 0);
 	assert_int_equal(udp(&edge, silent), 2);
 	/* Another change makes the unknown ones old again; these two are known. */
@@ -431,8 +474,8 @@ static void udp_flow_stays_right_after_the_change(void **state)
 	for (uint32_t i = 0; i < 100; i++)
 		udp(&edge, client(i));
 	edge_adopt(&edge, config_from(IPPROTO_UDP, 0, 3));
-	set_changed(&edge, -1);
 	older = find_moved(&edge, 0, 0, 2);
+	set_changed(&edge, older, -1);
 	assert_int_equal(udp(&edge, older), 0);
 	edge_deinit(&edge);
 }
@@ -463,26 +506,15 @@ static void slots_of_a_backend_that_got_no_packet_close_at_once(void **state)
 
 		edge_init(&edge, config_from(protocols[i], 0, 1));
 		edge_adopt(&edge, config_from(protocols[i], 0, 4));
-		close_quiet(&edge, 0);
+		settle(&edge, 0);
 		assert_int_equal(edge.node.services[0]->open_slots, 0);
 		edge_deinit(&edge);
 	}
 }
 
-static void count_flow(void *user, const struct leat_flow *flow)
-{
-	size_t *count = user;
-
-	(void)flow;
-	++*count;
-}
-
 static size_t count_flows(const struct edge *edge)
 {
-	size_t count = 0;
-
-	assert_int_equal(datapath_visit_flows(edge->datapath, count_flow, &count), 0);
-	return count;
+	return edge_count_flows(edge).flows;
 }
 
 static void slots_close_only_when_no_packet_went_to_previous_for_the_idle_time(void **state)
@@ -498,11 +530,11 @@ static void slots_close_only_when_no_packet_went_to_previous_for_the_idle_time(v
 	older = find_moved(&edge, 0, 0, 2);
 	late = find_moved(&edge, older.number + 1, 0, 2);
 	assert_int_equal(open_tcp(&edge, late), 2);
-	close_quiet(&edge, LEAT_TCP_IDLE_S - 5);
+	settle(&edge, TCP_IDLE_S - 5);
 	assert_int_equal(tcp(&edge, older, ACK), 0);
 	assert_int_equal(count_flows(&edge), 1);
 
-	close_quiet(&edge, LEAT_TCP_IDLE_S + 5);
+	settle(&edge, TCP_IDLE_S + 5);
 	assert_int_equal(edge.node.services[0]->open_slots, 0);
 	assert_int_equal(count_flows(&edge), 0);
 	assert_int_equal(tcp(&edge, late, ACK), 2);
@@ -510,16 +542,17 @@ static void slots_close_only_when_no_packet_went_to_previous_for_the_idle_time(v
 	edge_deinit(&edge);
 }
 
-/* As if its last packet came so much later. */
-static void see_later(struct edge *edge, struct client from, uint32_t seconds)
+/* As if all flows' last packets came so much later. */
+static void see_later(struct edge *edge, uint32_t seconds)
 {
-	int fd = bpf_map__fd(edge->datapath->maps->maps.flows);
-	uint64_t key = client_hash(edge, from);
-	struct leat_flow flow;
+	for (uint32_t i = 0; i < datapath_flow_capacity(edge->datapath); i++) {
+		for (uint32_t j = 0; j < LEAT_BUCKET_FLOWS; j++) {
+			struct leat_flow *flow = &edge->datapath->flows[i].flows[j];
 
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &flow), 0);
-	flow.seen_s += seconds;
-	assert_int_equal(bpf_map_update_elem(fd, &key, &flow, BPF_EXIST), 0);
+			flow->state.seen =
+				(uint16_t)(flow->state.seen + LEAT_TICKS(seconds * 1000));
+		}
+	}
 }
 
 /* Nothing goes to any previous, but a flow of this slot is on a backend that is neither. */
@@ -537,14 +570,33 @@ static void slot_stays_open_for_a_flow_that_is_remembered_elsewhere(void **state
 	assert_int_equal(open_tcp(&edge, late), 2);
 	edge_set_operator(&edge, 2, OPERATOR_DRAIN);
 	assert_int_equal(tcp(&edge, late, ACK), 2);
-	see_later(&edge, late, LEAT_TCP_IDLE_S);
-	close_quiet(&edge, LEAT_TCP_IDLE_S + 5);
+	see_later(&edge, TCP_IDLE_S);
+	settle(&edge, TCP_IDLE_S + 5);
 	assert_true(slot_is_open(slot_of(&edge, late)));
 	assert_int_equal(edge.node.services[0]->open_slots, 1);
 	assert_int_equal(tcp(&edge, late, ACK), 2);
-	close_quiet(&edge, 2 * LEAT_TCP_IDLE_S + 10);
+	settle(&edge, 2 * TCP_IDLE_S + 10);
 	assert_int_equal(edge.node.services[0]->open_slots, 0);
 	assert_int_equal(count_flows(&edge), 0);
+	edge_deinit(&edge);
+}
+
+/* The daemon looks at the clock once, and then at flows that go on. */
+static void flow_that_speaks_while_flows_are_counted_is_not_forgotten(void **state)
+{
+	struct client late;
+	struct edge edge;
+
+	(void)state;
+	edge_init(&edge, config_from(IPPROTO_TCP, 0, 2));
+	for (uint32_t i = 0; i < 100; i++)
+		open_tcp(&edge, client(i));
+	edge_adopt(&edge, config_from(IPPROTO_TCP, 0, 3));
+	late = find_moved(&edge, 0, 0, 2);
+	assert_int_equal(open_tcp(&edge, late), 2);
+	see_later(&edge, 3);
+	settle(&edge, 0);
+	assert_int_equal(count_flows(&edge), 1);
 	edge_deinit(&edge);
 }
 
@@ -565,6 +617,7 @@ int main(void)
 		cmocka_unit_test(draining_keeps_old_flows_and_takes_no_new_ones),
 		cmocka_unit_test(draining_all_backends_keeps_old_flows_alone),
 		cmocka_unit_test(only_packets_to_previous_are_noted),
+		cmocka_unit_test(slot_that_moves_once_more_counts_as_in_use),
 		cmocka_unit_test(unknown_udp_flow_counts_as_old_until_the_idle_time_has_passed),
 		cmocka_unit_test(udp_flow_stays_right_after_the_change),
 		cmocka_unit_test(udp_flows_of_a_drained_backend_stay),
@@ -572,6 +625,7 @@ int main(void)
 		cmocka_unit_test(
 			slots_close_only_when_no_packet_went_to_previous_for_the_idle_time),
 		cmocka_unit_test(slot_stays_open_for_a_flow_that_is_remembered_elsewhere),
+		cmocka_unit_test(flow_that_speaks_while_flows_are_counted_is_not_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

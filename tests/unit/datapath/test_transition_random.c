@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The promise: whatever changes, and in whatever order, a flow whose backend is alive stays on it.
- * Ten thousand flows, half of them UDP, over two services that change at random.
+ * Ten thousand flows, half of them UDP, over two services that change at random: backends, weights,
+ * table sizes, hashes, the seed, schedulers.
  */
 #include "model/encode.h"
 #include "tests/unit/datapath/edge.h"
@@ -25,6 +26,10 @@ struct world {
 	uint64_t random;
 	uint32_t weights[SERVICES][BACKENDS];
 	bool exists[SERVICES][BACKENDS];
+	uint64_t seed;
+	uint32_t sizes[SERVICES];
+	enum leat_hash_input hashes[SERVICES];
+	enum leat_scheduler schedulers[SERVICES];
 	struct flow flows[FLOWS];
 	size_t kept; /* packets that were where they had to be */
 };
@@ -38,10 +43,13 @@ static struct config *make_config(const struct world *world)
 {
 	struct config *config = sample_config_new();
 
+	config->seed = world->seed;
 	for (size_t i = 0; i < SERVICES; i++) {
 		struct service_config *service =
-			sample_add_service(config, i, protocols[i], TABLE_SIZE);
+			sample_add_service(config, i, protocols[i], world->sizes[i]);
 
+		service->hash = world->hashes[i];
+		service->scheduler = world->schedulers[i];
 		service->probe = (struct probe_config){ .type = PROBE_TCP, .rise = 1, .fall = 1 };
 		for (size_t j = 0; j < BACKENDS; j++) {
 			if (world->exists[i][j])
@@ -69,6 +77,28 @@ static void change_file(struct world *world, size_t service, size_t index)
 	sample_adopt(&world->edge.node, make_config(world));
 }
 
+/* Each of these leaves no slot where it was. */
+static void change_geometry(struct world *world, size_t service)
+{
+	static const uint32_t sizes[] = { 64, 509, 1024, 2039 };
+
+	switch (pick(world, 4)) {
+	case 0:
+		world->sizes[service] = sizes[pick(world, ARRAY_SIZE(sizes))];
+		break;
+	case 1:
+		world->hashes[service] = (enum leat_hash_input)pick(world, 2);
+		break;
+	case 2:
+		world->seed = pick(world, 3);
+		break;
+	default:
+		world->schedulers[service] = (enum leat_scheduler)pick(world, 3);
+		break;
+	}
+	sample_adopt(&world->edge.node, make_config(world));
+}
+
 static void change_operator(struct world *world, struct backend *backend)
 {
 	static const enum operator_state states[] = { OPERATOR_NONE, OPERATOR_NONE, OPERATOR_DRAIN,
@@ -88,9 +118,11 @@ static void change_anything(struct world *world)
 {
 	size_t service = pick(world, SERVICES), index = pick(world, BACKENDS);
 	struct backend *backend = backend_at(world, service, index);
-	uint64_t what = pick(world, 8);
+	uint64_t what = pick(world, 9);
 
-	if (!backend || what < 3)
+	if (what == 8)
+		change_geometry(world, service);
+	else if (!backend || what < 3)
 		change_file(world, service, index);
 	else if (what < 5)
 		change_operator(world, backend);
@@ -171,6 +203,7 @@ static struct world *world_new(uint64_t seed)
 	assert_non_null(world);
 	world->random = seed;
 	for (size_t i = 0; i < SERVICES; i++) {
+		world->sizes[i] = TABLE_SIZE;
 		for (size_t j = 0; j < BACKENDS; j++) {
 			world->exists[i][j] = j < BACKENDS / 2;
 			world->weights[i][j] = CONFIG_DEFAULT_WEIGHT;
@@ -210,7 +243,7 @@ static void every_flow_stays_on_its_backend_while_that_is_alive(void **state)
 			change_anything(world);
 			edge_apply(&world->edge);
 			end_flows_of_dead_backends(world);
-			close_quiet(&world->edge, 0);
+			settle(&world->edge, 0);
 		}
 		use_flows(world);
 	}

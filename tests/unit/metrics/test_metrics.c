@@ -137,6 +137,22 @@ static void every_metric_has_its_value(void **state)
 		"leat_backend_state{service=\"web\",backend=\"web2\",state=\"draining\"} 1",
 		"leat_backend_state{service=\"web\",backend=\"web3\",state=\"unknown\"} 1",
 		"leat_backend_state{service=\"web\",backend=\"web3\",state=\"disabled\"} 0",
+		"leat_service_open_slots{service=\"web\"} 512",
+		"leat_service_open_slots{service=\"dns\"} 0",
+		"leat_backend_flows{service=\"web\",backend=\"web2\"} 12",
+		"leat_backend_flows{service=\"dns\",backend=\"dns1\"} 7",
+		"leat_backend_closing_flows{service=\"web\",backend=\"web2\"} 3",
+		"leat_backend_drained{service=\"web\",backend=\"web2\"} 0",
+		"leat_backend_leaving{service=\"web\",backend=\"web2\"} 0",
+		"leat_backend_ramp_ratio{service=\"web\",backend=\"web1\"} 1",
+		"leat_backend_ramp_ratio{service=\"web\",backend=\"web3\"} 0.25",
+		"leat_flows_remembered 22",
+		"leat_flows_capacity 262144",
+		"leat_flows_old 5",
+		"leat_flows_half_open 4",
+		"leat_flows_half_open_capacity 65536",
+		"leat_sticky_clients 2",
+		"leat_sticky_clients_capacity 32768",
 		"leat_backend_weight{service=\"web\",backend=\"web1\"} 100",
 		"leat_backend_weight{service=\"web\",backend=\"web2\"} 40",
 		"leat_packets_total{reason=\"forwarded\"} 1",
@@ -146,7 +162,7 @@ static void every_metric_has_its_value(void **state)
 		"leat_config_last_reload_success 1",
 		"leat_config_last_reload_success_timestamp_seconds 1700000001",
 		"leat_start_time_seconds 1700000000",
-		"leat_build_info{version=\"" LEAT_VERSION "\",layout=\"1\"} 1",
+		"leat_build_info{version=\"" LEAT_VERSION "\",layout=\"2\"} 1",
 	};
 	cleanup(freep) char *text = NULL;
 	struct sample_node sample;
@@ -176,6 +192,134 @@ static void reasons_are_counted_each_under_its_label(void **state)
 		snprintf(line, sizeof(line), "leat_packets_total{reason=\"%s\"} %zu", labels[i],
 			 i + 1);
 		expect_line(text, line);
+	}
+}
+
+static void events_are_counted_each_under_its_label(void **state)
+{
+	static const char *const labels[] = {
+#define X(name, label, text) label,
+		LEAT_EVENTS(X)
+#undef X
+	};
+	cleanup(freep) char *text = NULL;
+	struct sample_node sample;
+	char line[128];
+
+	(void)state;
+	sample_node_init(&sample);
+	text = write_text(&sample.node);
+	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++) {
+		snprintf(line, sizeof(line), "leat_flow_events_total{event=\"%s\"} %zu", labels[i],
+			 10 * (i + 1));
+		expect_line(text, line);
+	}
+}
+
+static void flows_are_there_only_where_all_are_counted(void **state)
+{
+	cleanup(freep) char *text = NULL;
+	struct sample_node sample;
+
+	(void)state;
+	sample_node_init(&sample);
+	sample.web1.flows.live = 5;
+	text = write_text(&sample.node);
+	assert_null(strstr(text, "leat_backend_flows{service=\"web\",backend=\"web1\""));
+	assert_null(strstr(text, "leat_backend_closing_flows{service=\"web\",backend=\"web1\""));
+}
+
+static void a_drained_backend_that_leaves_is_both(void **state)
+{
+	cleanup(freep) char *text = NULL;
+	struct sample_node sample;
+
+	(void)state;
+	sample_node_init(&sample);
+	sample.web2.flows = (struct backend_flows){ .is_counted = true, .since_us = 1 };
+	sample.web2.is_leaving = true;
+	text = write_text(&sample.node);
+	expect_line(text, "leat_backend_flows{service=\"web\",backend=\"web2\"} 0");
+	expect_line(text, "leat_backend_drained{service=\"web\",backend=\"web2\"} 1");
+	expect_line(text, "leat_backend_leaving{service=\"web\",backend=\"web2\"} 1");
+}
+
+static void a_name_that_was_given_away_has_one_backends_samples(void **state)
+{
+	cleanup(freep) char *text = NULL;
+	struct sample_node sample;
+
+	(void)state;
+	sample_node_init(&sample);
+	strcpy(sample.web2.config.name, "web1");
+	strcpy(sample.web3.config.name, "web1");
+	sample.web1.is_leaving = true;
+	sample.web2.is_leaving = true;
+	text = write_text(&sample.node);
+	expect_line(text, "leat_backend_packets_total{service=\"web\",backend=\"web1\"} 1003");
+	assert_null(strstr(text, "{service=\"web\",backend=\"web1\"} 1001"));
+	assert_null(strstr(text, "{service=\"web\",backend=\"web1\"} 1002"));
+}
+
+#define PAGE_SIZE 65536
+
+static char *read_page(const char *path)
+{
+	char *page = calloc(1, PAGE_SIZE);
+	FILE *file = fopen(path, "r");
+
+	assert_true(file && page);
+	assert_true(fread(page, 1, PAGE_SIZE - 1, file) > 0);
+	assert_true(feof(file));
+	fclose(file);
+	return page;
+}
+
+/* An entry is ".B name" or ".B name{labels}". */
+static bool has_entry(const char *page, const char *name)
+{
+	char entry[160];
+	const char *end;
+
+	snprintf(entry, sizeof(entry), "\n.B %s", name);
+	page = strstr(page, entry);
+	end = page ? page + strlen(entry) : NULL;
+	return end && (*end == '\n' || *end == '{' || has_entry(end, name));
+}
+
+static void every_family_is_in_the_manual(void **state)
+{
+	cleanup(freep) char *text = NULL, *page = read_page("man/leatd.8");
+	struct sample_node sample;
+	char *lines[MAX_LINES], name[128];
+	size_t count;
+
+	(void)state;
+	sample_node_init(&sample);
+	text = write_text(&sample.node);
+	count = split(text, lines);
+	for (size_t i = 0; i < count; i++) {
+		if (strncmp(lines[i], "# HELP ", 7) != 0)
+			continue;
+		read_name(lines[i] + 7, name);
+		if (!has_entry(page, name))
+			fail_msg("man/leatd.8 has no %s", name);
+	}
+}
+
+static void every_event_is_in_the_manual(void **state)
+{
+	static const char *const labels[] = {
+#define X(name, label, text) label,
+		LEAT_EVENTS(X)
+#undef X
+	};
+	cleanup(freep) char *page = read_page("man/leatd.8");
+
+	(void)state;
+	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++) {
+		if (!has_entry(page, labels[i]))
+			fail_msg("man/leatd.8 has no %s", labels[i]);
 	}
 }
 
@@ -390,6 +534,12 @@ int main(void)
 		cmocka_unit_test(samples_of_a_family_stand_together),
 		cmocka_unit_test(every_metric_has_its_value),
 		cmocka_unit_test(reasons_are_counted_each_under_its_label),
+		cmocka_unit_test(events_are_counted_each_under_its_label),
+		cmocka_unit_test(flows_are_there_only_where_all_are_counted),
+		cmocka_unit_test(a_drained_backend_that_leaves_is_both),
+		cmocka_unit_test(a_name_that_was_given_away_has_one_backends_samples),
+		cmocka_unit_test(every_family_is_in_the_manual),
+		cmocka_unit_test(every_event_is_in_the_manual),
 		cmocka_unit_test(histogram_is_cumulative_and_ends_in_its_count),
 		cmocka_unit_test(backend_without_a_probe_has_no_probe_series),
 		cmocka_unit_test(labels_are_escaped),

@@ -1,81 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "model/image.h"
 
-#include <errno.h>
-
 #include "model/encode.h"
-#include "tests/unit/sample_config.h"
-
-#define SIZE 512
-
-/* A node of one service and its image. */
-struct fixture {
-	struct node node;
-	struct image_ids ids;
-	struct image *image;
-};
-
-static const struct service *service_of(const struct fixture *f)
-{
-	return f->node.services[0];
-}
-
-static struct backend *nth(const struct fixture *f, size_t index)
-{
-	return sample_find(f->node.services[0], index);
-}
-
-static uint16_t id_of(const struct fixture *f, size_t index)
-{
-	const struct leat_addr address = sample_backend_address(index);
-
-	return (uint16_t)image_find_backend(f->image, &address)->id;
-}
-
-/* What the image is now, after the node changed; the caller frees the one before. */
-static struct image *rebuild(struct fixture *f)
-{
-	struct image *before = f->image;
-
-	assert_int_equal(image_build(&f->node, service_of(f), before, &f->ids, &f->image), 0);
-	assert_int_equal(f->image->open_count, image_count_open(f->image));
-	if (before)
-		image_retire(before, f->image, &f->ids);
-	return before;
-}
-
-static void change(struct fixture *f, struct config *config)
-{
-	struct image *before;
-
-	sample_adopt(&f->node, config);
-	before = rebuild(f);
-	if (before)
-		image_free(before);
-}
-
-static void begin(struct fixture *f, struct config *config)
-{
-	*f = (struct fixture){ 0 };
-	assert_int_equal(image_ids_init(&f->ids), 0);
-	change(f, config);
-}
-
-static void end(struct fixture *f)
-{
-	image_retire(f->image, NULL, &f->ids);
-	assert_int_equal(f->ids.services.count, 0);
-	assert_int_equal(f->ids.tables.count, 0);
-	assert_int_equal(f->ids.backends.count, 0);
-	image_free(f->image);
-	image_ids_deinit(&f->ids);
-	node_deinit(&f->node);
-}
-
-static uint16_t previous_of(struct leat_slot slot)
-{
-	return slot.previous & LEAT_SLOT_BACKEND;
-}
+#include "tests/unit/model/image_fixture.h"
 
 static void new_image_has_every_slot_closed_on_one_of_its_backends(void **state)
 {
@@ -100,10 +27,10 @@ static void image_holds_what_packets_need(void **state)
 
 	(void)state;
 	begin(&f, sample_config_of(IPPROTO_TCP, 2, SIZE));
-	assert_true(f.image->value.hash_key ==
+	assert_true(f.image->value.lookup.hash_key ==
 		    leat_service_hash_key(CONFIG_DEFAULT_SEED, &f.image->key));
-	assert_int_equal(f.image->value.table_size, SIZE);
-	assert_int_equal(f.image->value.hash, LEAT_HASH_FLOW);
+	assert_int_equal(f.image->value.lookup.size, SIZE);
+	assert_int_equal(f.image->value.lookup.hash, LEAT_HASH_FLOW);
 	expected = backend_encode(f.node.config, &service_of(&f)->config, &address,
 				  &nth(&f, 1)->next_hop);
 	assert_memory_equal(&image_find_backend(f.image, &address)->value, &expected,
@@ -121,14 +48,14 @@ static void ids_stay_with_what_stays(void **state)
 	(void)state;
 	begin(&f, sample_config_of(IPPROTO_TCP, 3, SIZE));
 	service = f.image->value.id;
-	table = f.image->value.table;
+	table = f.image->value.lookup.table;
 	first = id_of(&f, 0);
 	third = id_of(&f, 2);
 	sample_add_backends(sample_add_service(config, 0, IPPROTO_TCP, SIZE), 2, 2);
 	sample_add_backend(&config->services[0], 0, 7);
 	change(&f, config);
 	assert_int_equal(f.image->value.id, service);
-	assert_int_equal(f.image->value.table, table);
+	assert_int_equal(f.image->value.lookup.table, table);
 	assert_int_equal(id_of(&f, 0), first);
 	assert_int_equal(id_of(&f, 2), third);
 	assert_int_equal(f.ids.backends.count, 3);
@@ -163,15 +90,6 @@ static void images_that_share_an_id_are_refused(void **state)
 	assert_int_equal(image_claim(f.image, &ids), -EEXIST);
 	image_ids_deinit(&ids);
 	end(&f);
-}
-
-/* Leaves room for `left` more. */
-static void exhaust(struct ids *ids, uint32_t left)
-{
-	uint32_t id;
-
-	while (ids->count < ids->limit - ids->first - left)
-		assert_int_equal(ids_take(ids, &id), 0);
 }
 
 /* With so much room, a service of three backends does not fit, and all ids are as they were. */
@@ -225,24 +143,6 @@ static void image_that_does_not_fit_leaves_the_old_ones_ids(void **state)
 	node_deinit(&f.node);
 }
 
-static struct config *with_size(struct config *config)
-{
-	config->services[0].table_size = 2 * SIZE;
-	return config;
-}
-
-static struct config *with_hash(struct config *config)
-{
-	config->services[0].hash = LEAT_HASH_SOURCE;
-	return config;
-}
-
-static struct config *with_seed(struct config *config)
-{
-	config->seed++;
-	return config;
-}
-
 static struct config *with_kind(struct config *config)
 {
 	config->services[0].table = TABLE_MAGLEV;
@@ -255,28 +155,6 @@ static struct config *with_weight(struct config *config)
 	return config;
 }
 
-static void table_moves_when_the_services_entry_must_change_with_it(void **state)
-{
-	static struct config *(*const ways[])(struct config *) = { with_size, with_hash,
-								   with_seed };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		uint32_t service, table;
-		struct fixture f;
-
-		begin(&f, sample_config_of(IPPROTO_TCP, 3, SIZE));
-		service = f.image->value.id;
-		table = f.image->value.table;
-		change(&f, ways[i](sample_config_of(IPPROTO_TCP, 3, SIZE)));
-		assert_int_equal(f.image->value.id, service);
-		assert_int_not_equal(f.image->value.table, table);
-		assert_int_equal(f.image->open_count, 0);
-		assert_int_equal(f.ids.tables.count, 1);
-		end(&f);
-	}
-}
-
 static void table_stays_when_only_its_slots_change(void **state)
 {
 	static struct config *(*const ways[])(struct config *) = { with_kind, with_weight };
@@ -287,9 +165,9 @@ static void table_stays_when_only_its_slots_change(void **state)
 		uint32_t table;
 
 		begin(&f, sample_config_of(IPPROTO_TCP, 3, 509));
-		table = f.image->value.table;
+		table = f.image->value.lookup.table;
 		change(&f, ways[i](sample_config_of(IPPROTO_TCP, 3, 509)));
-		assert_int_equal(f.image->value.table, table);
+		assert_int_equal(f.image->value.lookup.table, table);
 		assert_true(f.image->open_count > 0);
 		end(&f);
 	}
@@ -549,6 +427,197 @@ static void slots_that_are_not_busy_close_on_their_current(void **state)
 	end(&f);
 }
 
+static bool is_in_order(const struct image *image, uint16_t id)
+{
+	for (uint32_t i = 0; i < image->order_size; i++) {
+		if (image->order[i] == id)
+			return true;
+	}
+	return false;
+}
+
+static void order_is_a_round_robins_alone_and_visits_who_takes_new_flows(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, scheduled(LEAT_SCHEDULER_HASH, 3, SIZE));
+	assert_null(f.image->order);
+	change(&f, scheduled(LEAT_SCHEDULER_ROUND_ROBIN, 3, SIZE));
+	assert_non_null(f.image->order);
+	assert_in_range(f.image->order_size, 3, LEAT_MAX_ORDER_SIZE);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(is_in_order(f.image, id_of(&f, i)));
+	assert_false(is_in_order(f.image, 0));
+
+	nth(&f, 0)->operator_change.state = OPERATOR_DRAIN;
+	sample_set_health(nth(&f, 1), false);
+	image_free(rebuild(&f));
+	assert_false(is_in_order(f.image, id_of(&f, 0)));
+	assert_false(is_in_order(f.image, id_of(&f, 1)));
+	assert_true(is_in_order(f.image, id_of(&f, 2)));
+
+	nth(&f, 2)->operator_change.state = OPERATOR_DISABLE;
+	image_free(rebuild(&f));
+	assert_non_null(f.image->order);
+	assert_int_equal(f.image->order_size, 0);
+
+	change(&f, scheduled(LEAT_SCHEDULER_LEAST_CONNECTIONS, 3, SIZE));
+	assert_null(f.image->order);
+	assert_int_equal(f.image->order_size, 0);
+	end(&f);
+}
+
+static void policy_is_in_ticks_and_never_shorter_than_asked(void **state)
+{
+	static const uint32_t times_ms[] = { LEAT_MIN_IDLE_MS, 1073, 1074, LEAT_DEFAULT_TCP_IDLE_MS,
+					     LEAT_MAX_IDLE_MS };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(times_ms); i++) {
+		struct config *config = sample_config_of(IPPROTO_TCP, 1, SIZE);
+		uint64_t wanted_ns = times_ms[i] * UINT64_C(1000000);
+		struct fixture f;
+
+		config->services[0].tcp_idle_ms = times_ms[i];
+		config->services[0].udp_idle_ms = LEAT_MIN_IDLE_MS;
+		config->services[0].sticky_ms = times_ms[i];
+		begin(&f, config);
+		assert_true((uint64_t)f.image->policy.tcp_idle << LEAT_TICK_SHIFT >= wanted_ns);
+		assert_true((uint64_t)(f.image->policy.tcp_idle - 1) << LEAT_TICK_SHIFT <=
+			    wanted_ns);
+		assert_int_equal(f.image->policy.sticky, f.image->policy.tcp_idle);
+		assert_int_equal(f.image->policy.udp_idle, LEAT_TICKS(LEAT_MIN_IDLE_MS));
+		end(&f);
+	}
+}
+
+static void client_stays_nowhere_unless_asked(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, sample_config_of(IPPROTO_TCP, 1, SIZE));
+	assert_int_equal(f.image->policy.sticky, 0);
+	end(&f);
+}
+
+static struct leat_load load_of(const struct fixture *f, size_t index)
+{
+	const struct leat_addr address = sample_backend_address(index);
+
+	return image_find_backend(f->image, &address)->load;
+}
+
+static void assert_load(struct fixture *f, uint16_t weight, uint16_t flags)
+{
+	image_free(rebuild(f));
+	assert_int_equal(load_of(f, 0).weight, weight);
+	assert_int_equal(load_of(f, 0).flags, flags);
+	assert_int_equal(load_of(f, 0).flows, 0);
+}
+
+static void load_has_the_weight_for_new_flows(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, sample_config_of(IPPROTO_TCP, 2, SIZE));
+	assert_load(&f, CONFIG_DEFAULT_WEIGHT, 0);
+	nth(&f, 0)->ramp_percent = 10;
+	assert_load(&f, CONFIG_DEFAULT_WEIGHT / 10, 0);
+	nth(&f, 0)->ramp_percent = 100;
+	nth(&f, 0)->operator_change =
+		(struct operator_change){ .has_weight = true, .weight = LEAT_MAX_WEIGHT };
+	assert_load(&f, LEAT_MAX_WEIGHT, 0);
+	sample_set_health(nth(&f, 0), false);
+	assert_load(&f, 0, 0);
+	end(&f);
+}
+
+/* Whatever makes it drain; and where it keeps no flow, there is nothing to count. */
+static void old_flows_are_counted_while_a_backend_drains(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, sample_config_of(IPPROTO_TCP, 2, SIZE));
+	nth(&f, 0)->operator_change.state = OPERATOR_DRAIN;
+	assert_load(&f, 0, LEAT_LOAD_COUNTED);
+	sample_set_health(nth(&f, 0), false);
+	assert_load(&f, 0, 0);
+	sample_set_health(nth(&f, 0), true);
+	assert_load(&f, 0, LEAT_LOAD_COUNTED);
+	nth(&f, 0)->operator_change.state = OPERATOR_DISABLE;
+	assert_load(&f, 0, 0);
+	nth(&f, 0)->operator_change = (struct operator_change){ .has_weight = true, .weight = 0 };
+	assert_load(&f, 0, LEAT_LOAD_COUNTED);
+	nth(&f, 0)->operator_change = (struct operator_change){ 0 };
+	nth(&f, 0)->health = health_new(1, 1);
+	assert_load(&f, 0, 0);
+	end(&f);
+}
+
+static void backend_that_leaves_keeps_its_flows_and_gets_no_new_ones(void **state)
+{
+	struct image *before;
+	struct fixture f;
+	uint16_t leaving;
+
+	(void)state;
+	begin(&f, config_from(0, 3, SIZE));
+	leaving = id_of(&f, 0);
+	sample_adopt_config(&f.node, config_from(1, 2, SIZE), true);
+	before = rebuild(&f);
+	assert_int_equal(id_of(&f, 0), leaving);
+	assert_int_equal(load_of(&f, 0).weight, 0);
+	assert_int_equal(load_of(&f, 0).flags, LEAT_LOAD_COUNTED);
+	for (uint32_t i = 0; i < SIZE; i++) {
+		assert_int_not_equal(f.image->slots[i].current, leaving);
+		assert_int_equal(previous_of(f.image->slots[i]), before->slots[i].current);
+	}
+	image_free(before);
+
+	/* And when it has gone, its id is free. */
+	change(&f, config_from(1, 2, SIZE));
+	assert_int_equal(f.ids.backends.count, 2);
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_not_equal(previous_of(f.image->slots[i]), leaving);
+	end(&f);
+}
+
+static void backend_that_comes_back_while_it_leaves_is_the_one_that_it_was(void **state)
+{
+	struct image *before;
+	struct fixture f;
+	uint16_t leaving;
+
+	(void)state;
+	begin(&f, config_from(0, 3, SIZE));
+	leaving = id_of(&f, 0);
+	sample_adopt_config(&f.node, config_from(1, 2, SIZE), true);
+	before = rebuild(&f);
+	sample_adopt_config(&f.node, config_from(0, 3, SIZE), true);
+	image_free(rebuild(&f));
+	assert_int_equal(id_of(&f, 0), leaving);
+	assert_int_equal(load_of(&f, 0).flags, 0);
+	for (uint32_t i = 0; i < SIZE; i++)
+		assert_int_equal(f.image->slots[i].current, before->slots[i].current);
+	image_free(before);
+	end(&f);
+}
+
+static void image_knows_the_names_that_leaving_backends_are_noted_by(void **state)
+{
+	const struct leat_addr address = sample_backend_address(1);
+	struct fixture f;
+
+	(void)state;
+	begin(&f, sample_config_of(IPPROTO_TCP, 2, SIZE));
+	assert_string_equal(image_find_backend(f.image, &address)->name, "backend1");
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,7 +628,6 @@ int main(void)
 		cmocka_unit_test(images_that_share_an_id_are_refused),
 		cmocka_unit_test(image_that_does_not_fit_gives_everything_back),
 		cmocka_unit_test(image_that_does_not_fit_leaves_the_old_ones_ids),
-		cmocka_unit_test(table_moves_when_the_services_entry_must_change_with_it),
 		cmocka_unit_test(table_stays_when_only_its_slots_change),
 		cmocka_unit_test(table_is_computed_only_when_its_inputs_changed),
 		cmocka_unit_test(slots_open_exactly_where_the_backend_changed),
@@ -571,6 +639,14 @@ int main(void)
 		cmocka_unit_test(draining_backend_is_previous_and_goes_on_forwarding),
 		cmocka_unit_test(service_without_a_usable_backend_has_none_in_its_slots),
 		cmocka_unit_test(slots_that_are_not_busy_close_on_their_current),
+		cmocka_unit_test(order_is_a_round_robins_alone_and_visits_who_takes_new_flows),
+		cmocka_unit_test(policy_is_in_ticks_and_never_shorter_than_asked),
+		cmocka_unit_test(client_stays_nowhere_unless_asked),
+		cmocka_unit_test(load_has_the_weight_for_new_flows),
+		cmocka_unit_test(old_flows_are_counted_while_a_backend_drains),
+		cmocka_unit_test(backend_that_leaves_keeps_its_flows_and_gets_no_new_ones),
+		cmocka_unit_test(backend_that_comes_back_while_it_leaves_is_the_one_that_it_was),
+		cmocka_unit_test(image_knows_the_names_that_leaving_backends_are_noted_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct health failed(void)
 
 static void backend_without_a_probe_is_up(void **state)
 {
-	struct backend backend = { .config.weight = 100 };
+	struct backend backend = { .config.weight = 100, .ramp_percent = 100 };
 
 	(void)state;
 	assert_int_equal(backend_current_state(&backend), BACKEND_UP);
@@ -28,7 +28,7 @@ static void backend_without_a_probe_is_up(void **state)
 
 static void probed_backend_is_what_its_health_says(void **state)
 {
-	struct backend backend = { .config.weight = 100, .has_probe = true };
+	struct backend backend = { .config.weight = 100, .has_probe = true, .ramp_percent = 100 };
 
 	(void)state;
 	backend.health = health_new(2, 3);
@@ -57,7 +57,8 @@ static void weight_zero_drains_whoever_set_it(void **state)
 static void operators_weight_goes_before_the_files(void **state)
 {
 	struct backend backend = { .config.weight = 0,
-				   .operator_change = { .has_weight = true, .weight = 7 } };
+				   .operator_change = { .has_weight = true, .weight = 7 },
+				   .ramp_percent = 100 };
 
 	(void)state;
 	assert_int_equal(backend_wanted_weight(&backend), 7);
@@ -88,6 +89,113 @@ static void operators_drain_and_disable_take_the_weight_but_keep_the_wish(void *
 	backend.operator_change.state = OPERATOR_DISABLE;
 	assert_int_equal(backend_effective_weight(&backend), 0);
 	assert_int_equal(backend_wanted_weight(&backend), 100);
+}
+
+static void backend_keeps_its_flows_unless_it_is_down_or_disabled(void **state)
+{
+	struct backend backend = { .config.weight = 100, .has_probe = true, .health = healthy() };
+
+	(void)state;
+	assert_true(backend_keeps_flows(&backend));
+	backend.operator_change.state = OPERATOR_DRAIN;
+	assert_true(backend_keeps_flows(&backend));
+	backend.health = health_new(2, 3);
+	assert_true(backend_keeps_flows(&backend));
+	backend.health = failed();
+	assert_false(backend_keeps_flows(&backend));
+	backend.has_probe = false;
+	assert_true(backend_keeps_flows(&backend));
+	backend.operator_change.state = OPERATOR_DISABLE;
+	assert_false(backend_keeps_flows(&backend));
+}
+
+static void backend_that_leaves_drains_whatever_else_it_is(void **state)
+{
+	struct backend backend = { .config.weight = 100,
+				   .has_probe = true,
+				   .health = healthy(),
+				   .ramp_percent = 100,
+				   .is_leaving = true };
+
+	(void)state;
+	assert_int_equal(backend_current_state(&backend), BACKEND_DRAINING);
+	assert_int_equal(backend_effective_weight(&backend), 0);
+	backend.health = failed();
+	assert_int_equal(backend_current_state(&backend), BACKEND_DRAINING);
+	backend.operator_change.state = OPERATOR_DISABLE;
+	assert_int_equal(backend_current_state(&backend), BACKEND_DISABLED);
+}
+
+/* Rounded up: whoever has a weight gets flows. */
+static void weight_is_a_part_of_what_is_wanted_while_it_starts_slowly(void **state)
+{
+	static const struct {
+		uint32_t weight, percent, expected;
+	} cases[] = {
+		{ 100, 10, 10 },
+		{ 100, 90, 90 },
+		{ 100, 100, 100 },
+		{ 1, 10, 1 },
+		{ 15, 10, 2 },
+		{ 7, 50, 4 },
+		{ 0, 10, 0 },
+		{ LEAT_MAX_WEIGHT, 10, 6554 },
+		{ LEAT_MAX_WEIGHT, 100, LEAT_MAX_WEIGHT },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct backend by_file = { .config.weight = cases[i].weight,
+					   .ramp_percent = cases[i].percent };
+		struct backend by_operator = by_file;
+
+		assert_int_equal(backend_effective_weight(&by_file), cases[i].expected);
+		assert_int_equal(backend_wanted_weight(&by_file), cases[i].weight);
+		by_operator.config.weight = 1;
+		by_operator.operator_change =
+			(struct operator_change){ .has_weight = true, .weight = cases[i].weight };
+		assert_int_equal(backend_effective_weight(&by_operator), cases[i].expected);
+	}
+}
+
+static struct backend drained(void)
+{
+	return (struct backend){
+		.config.weight = 100,
+		.operator_change.state = OPERATOR_DRAIN,
+		.ramp_percent = 100,
+		.flows = { .is_counted = true, .since_us = 1 },
+	};
+}
+
+static void backend_is_drained_when_nothing_is_on_its_way_to_it(void **state)
+{
+	struct backend backends[] = { drained(), drained(), drained(), drained(), drained() };
+
+	(void)state;
+	assert_true(backend_is_drained(&backends[0]));
+	backends[0].operator_change.state = OPERATOR_NONE;
+	backends[1].flows.live = 1;
+	backends[2].flows.closing = 1;
+	backends[3].flows.silent_s = 1;
+	/* Counted by its scheduler, but not since it drains. */
+	backends[4].flows.since_us = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+		assert_false(backend_is_drained(&backends[i]));
+}
+
+/* Its flows have ended with it, whatever was counted last. */
+static void backend_that_keeps_no_flow_is_drained(void **state)
+{
+	struct backend down = drained(), disabled = drained();
+
+	(void)state;
+	down.flows.live = disabled.flows.live = 7;
+	down.has_probe = true;
+	down.health = failed();
+	disabled.operator_change.state = OPERATOR_DISABLE;
+	assert_true(backend_is_drained(&down));
+	assert_true(backend_is_drained(&disabled));
 }
 
 static void names_are_the_documented_ones(void **state)
@@ -238,6 +346,22 @@ static void services_and_backends_are_found_by_name(void **state)
 	node_deinit(&node);
 }
 
+static void a_name_is_that_of_a_backend_that_stays_before_one_that_leaves(void **state)
+{
+	struct node node = make_node();
+	struct service *dns = node.services[1];
+
+	(void)state;
+	strcpy(dns->backends[1]->config.name, dns->backends[0]->config.name);
+	dns->backends[0]->is_leaving = true;
+	assert_ptr_equal(service_find_backend(dns, dns->backends[0]->config.name),
+			 dns->backends[1]);
+	dns->backends[1]->is_leaving = true;
+	assert_ptr_equal(service_find_backend(dns, dns->backends[0]->config.name),
+			 dns->backends[0]);
+	node_deinit(&node);
+}
+
 static void node_can_be_released_at_any_stage_and_twice(void **state)
 {
 	struct node node = make_node(), half_built = { .config_path = strdup("leat.yaml") };
@@ -270,6 +394,11 @@ int main(void)
 		cmocka_unit_test(operators_weight_goes_before_the_files),
 		cmocka_unit_test(draining_goes_before_health_and_disabling_before_draining),
 		cmocka_unit_test(operators_drain_and_disable_take_the_weight_but_keep_the_wish),
+		cmocka_unit_test(backend_keeps_its_flows_unless_it_is_down_or_disabled),
+		cmocka_unit_test(backend_that_leaves_drains_whatever_else_it_is),
+		cmocka_unit_test(weight_is_a_part_of_what_is_wanted_while_it_starts_slowly),
+		cmocka_unit_test(backend_is_drained_when_nothing_is_on_its_way_to_it),
+		cmocka_unit_test(backend_that_keeps_no_flow_is_drained),
 		cmocka_unit_test(names_are_the_documented_ones),
 		cmocka_unit_test(next_hops_differ_in_any_field),
 		cmocka_unit_test(probe_duration_goes_to_the_bucket_that_holds_it),
@@ -277,6 +406,7 @@ int main(void)
 		cmocka_unit_test(probe_failures_are_counted_by_layer_and_successes_are_not),
 		cmocka_unit_test(probe_that_could_not_run_has_no_duration),
 		cmocka_unit_test(services_and_backends_are_found_by_name),
+		cmocka_unit_test(a_name_is_that_of_a_backend_that_stays_before_one_that_leaves),
 		cmocka_unit_test(node_can_be_released_at_any_stage_and_twice),
 		cmocka_unit_test(share_is_the_part_of_the_services_table),
 	};

@@ -1,286 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Plans are carried out step by step on toy maps that complain like a packet would: about a slot
- * whose backend, or a service whose table, is not there.
- */
 #include "model/plan.h"
 
-#include "tests/unit/sample_config.h"
+#include "tests/unit/model/world.h"
 
-#define SERVICES 5
-#define BACKENDS 6
-#define ROUNDS	 600
-
-struct toy_backend {
-	bool exists;
-	struct leat_service_key owner;
-	struct leat_backend value;
-};
-
-struct toy_table {
-	struct leat_slot *slots; /* NULL: there is none */
-	uint32_t size;
-};
-
-struct toy_services {
-	struct leat_service_entry list[2 * SERVICES];
-	size_t count;
-};
-
-struct toy {
-	struct toy_backend backends[LEAT_MAX_BACKENDS];
-	struct toy_table tables[LEAT_MAX_TABLES];
-	struct toy_services services,
-		collected; /* as packets see them; as the next swap makes them */
-};
-
-static struct leat_service_entry *toy_find(struct toy_services *services,
-					   const struct leat_service_key *key)
-{
-	for (size_t i = 0; i < services->count; i++) {
-		if (leat_service_key_equal(&services->list[i].key, key))
-			return &services->list[i];
-	}
-	return NULL;
-}
-
-static void toy_set_backend(struct toy *toy, const struct plan_operation *operation)
-{
-	struct toy_backend *backend = &toy->backends[operation->backend->id];
-
-	assert_int_equal(backend->exists, operation->step != PLAN_ADD_BACKEND);
-	if (backend->exists)
-		assert_true(leat_service_key_equal(&backend->owner, &operation->image->key));
-	*backend = (struct toy_backend){ true, operation->image->key, operation->backend->value };
-}
-
-static void toy_delete_backend(struct toy *toy, const struct plan_operation *operation)
-{
-	assert_true(toy->backends[operation->backend->id].exists);
-	toy->backends[operation->backend->id].exists = false;
-}
-
-static void toy_set_table(struct toy *toy, const struct image *image)
-{
-	struct toy_table *table = &toy->tables[image->value.table];
-	size_t size = image->value.table_size * sizeof(*table->slots);
-
-	free(table->slots);
-	table->slots = malloc(size);
-	assert_non_null(table->slots);
-	memcpy(table->slots, image->slots, size);
-	table->size = image->value.table_size;
-}
-
-static void toy_delete_table(struct toy *toy, const struct image *image)
-{
-	assert_non_null(toy->tables[image->value.table].slots);
-	free(take_ptr(toy->tables[image->value.table].slots));
-}
-
-static void toy_set_service(struct toy *toy, const struct plan_operation *operation)
-{
-	const struct image *image = operation->image;
-	struct leat_service_entry *entry = toy_find(&toy->collected, &image->key);
-
-	assert_int_equal(operation->is_new, !entry);
-	if (!entry)
-		entry = &toy->collected.list[toy->collected.count++];
-	*entry = (struct leat_service_entry){ .key = image->key, .value = image->value };
-}
-
-static void toy_delete_service(struct toy *toy, const struct image *image)
-{
-	struct leat_service_entry *entry = toy_find(&toy->collected, &image->key);
-
-	assert_non_null(entry);
-	*entry = toy->collected.list[--toy->collected.count];
-}
-
-static void toy_execute(struct toy *toy, const struct plan_operation *operation)
-{
-	switch (operation->step) {
-	case PLAN_ADD_BACKEND:
-	case PLAN_SET_BACKEND:
-	case PLAN_CLEAR_BACKEND:
-		toy_set_backend(toy, operation);
-		break;
-	case PLAN_SET_TABLE:
-		toy_set_table(toy, operation->image);
-		break;
-	case PLAN_SET_SERVICE:
-		toy_set_service(toy, operation);
-		break;
-	case PLAN_DELETE_SERVICE:
-		toy_delete_service(toy, operation->image);
-		break;
-	case PLAN_SWAP_SERVICES:
-		toy->services = toy->collected;
-		break;
-	case PLAN_DELETE_TABLE:
-		toy_delete_table(toy, operation->image);
-		break;
-	case PLAN_DELETE_BACKEND:
-		toy_delete_backend(toy, operation);
-		break;
-	case PLAN_STEP_COUNT:
-		fail();
-	}
-}
-
-static void check_reference(const struct toy *toy, const struct leat_service_key *key, uint32_t id)
-{
-	if (id == 0)
-		return;
-	assert_true(toy->backends[id].exists);
-	assert_true(leat_service_key_equal(&toy->backends[id].owner, key));
-}
-
-/* Whatever packet comes now finds all that it is sent to. */
-static void check_references(const struct toy *toy)
-{
-	for (size_t i = 0; i < toy->services.count; i++) {
-		const struct leat_service_entry *entry = &toy->services.list[i];
-		const struct toy_table *table = &toy->tables[entry->value.table];
-
-		assert_non_null(table->slots);
-		assert_int_equal(table->size, entry->value.table_size);
-		for (uint32_t slot = 0; slot < table->size; slot++) {
-			check_reference(toy, &entry->key, table->slots[slot].current);
-			check_reference(toy, &entry->key,
-					table->slots[slot].previous & LEAT_SLOT_BACKEND);
-		}
-	}
-}
-
-static void check_image(struct toy *toy, const struct image *image)
-{
-	const struct leat_service_entry *entry = toy_find(&toy->services, &image->key);
-	const struct toy_table *table = &toy->tables[image->value.table];
-
-	assert_non_null(entry);
-	assert_memory_equal(&entry->value, &image->value, sizeof(image->value));
-	assert_memory_equal(table->slots, image->slots, table->size * sizeof(*table->slots));
-	for (size_t i = 0; i < image->backend_count; i++) {
-		const struct image_backend *backend = &image->backends[i];
-
-		assert_true(toy->backends[backend->id].exists);
-		assert_memory_equal(&toy->backends[backend->id].value, &backend->value,
-				    sizeof(backend->value));
-	}
-}
-
-/* The toy holds these images and nothing else. */
-static void check_equal(struct toy *toy, struct image *const *images, size_t count)
-{
-	size_t backends = 0, tables = 0, wanted_backends = 0, wanted = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!images[i])
-			continue;
-		check_image(toy, images[i]);
-		wanted_backends += images[i]->backend_count;
-		wanted++;
-	}
-	for (size_t i = 0; i < LEAT_MAX_BACKENDS; i++)
-		backends += toy->backends[i].exists;
-	for (size_t i = 0; i < LEAT_MAX_TABLES; i++)
-		tables += toy->tables[i].slots != NULL;
-	assert_int_equal(toy->services.count, wanted);
-	assert_int_equal(tables, wanted);
-	assert_int_equal(backends, wanted_backends);
-}
-
-static void toy_carry_out(struct toy *toy, const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		assert_true(i == 0 || plan->operations[i - 1].step <= plan->operations[i].step);
-		toy_execute(toy, &plan->operations[i]);
-		check_references(toy);
-	}
-}
-
-/* What an operator may have, by the index of the service; its image is the one in the toy. */
-struct world {
-	struct toy *toy;
-	struct node node;
-	struct image_ids ids;
-	struct image *images[SERVICES];
-	uint64_t random;
-};
-
-static uint64_t pick(struct world *world, uint64_t count)
-{
-	return sample_random(&world->random) % count;
-}
-
-static void add_random_service(struct world *world, struct config *config, size_t index)
-{
-	static const uint32_t sizes[] = { 64, 64, 101 };
-	struct service_config *service = sample_add_service(
-		config, index, index % 2 ? IPPROTO_UDP : IPPROTO_TCP, sizes[pick(world, 3)]);
-
-	service->hash = pick(world, 8) ? LEAT_HASH_FLOW : LEAT_HASH_SOURCE;
-	service->forward = pick(world, 4) ? LEAT_FORWARD_IPIP : LEAT_FORWARD_L2;
-	for (size_t i = 0; i < BACKENDS; i++) {
-		if (pick(world, 4))
-			sample_add_backend(service, i, (uint32_t)pick(world, 3) * 100);
-	}
-}
-
-static struct config *make_random_config(struct world *world)
-{
-	struct config *config = sample_config_new();
-
-	config->seed += pick(world, 10) == 0;
-	for (size_t i = 0; i < SERVICES; i++) {
-		if (pick(world, 4))
-			add_random_service(world, config, i);
-	}
-	return config;
-}
-
-static void change_random_backend(struct world *world, struct backend *backend)
-{
-	if (pick(world, 3) == 0)
-		sample_set_health(backend, pick(world, 2));
-	if (pick(world, 3) == 0)
-		backend->operator_change.state = (enum operator_state)pick(world, 3);
-	if (pick(world, 3) == 0)
-		backend->next_hop.state = pick(world, 2) ? NEXT_HOP_RESOLVED : NEXT_HOP_PENDING;
-}
-
-static void change_node(struct world *world)
-{
-	if (pick(world, 2) || !world->node.config)
-		sample_adopt(&world->node, make_random_config(world));
-	for (size_t i = 0; i < world->node.service_count; i++) {
-		struct service *service = world->node.services[i];
-
-		for (size_t j = 0; j < service->backend_count; j++)
-			change_random_backend(world, service->backends[j]);
-	}
-}
-
-static size_t service_index(const struct service *service)
-{
-	return ntohl(service->config.key.address.words[3]) -
-	       ntohl(sample_service_address(0).words[3]);
-}
-
-static void build_images(struct world *world, struct plan_change changes[SERVICES])
-{
-	for (size_t i = 0; i < SERVICES; i++)
-		changes[i] = (struct plan_change){ .before = world->images[i] };
-	for (size_t i = 0; i < world->node.service_count; i++) {
-		const struct service *service = world->node.services[i];
-		struct plan_change *change = &changes[service_index(service)];
-
-		assert_int_equal(image_build(&world->node, service, change->before, &world->ids,
-					     &change->after),
-				 0);
-	}
-}
+#define ROUNDS 600
+#define SIZE   64
 
 static bool is_third(void *user, uint32_t slot)
 {
@@ -288,74 +12,75 @@ static bool is_third(void *user, uint32_t slot)
 	return slot % 3 == 0;
 }
 
-static void close_images(struct world *world, struct plan_change changes[SERVICES])
+static bool is_none(void *user, uint32_t slot)
+{
+	(void)user;
+	(void)slot;
+	return false;
+}
+
+static void close_images(struct world *world, bool (*is_busy)(void *user, uint32_t slot),
+			 struct plan_change changes[SERVICES])
 {
 	for (size_t i = 0; i < SERVICES; i++) {
 		changes[i] = (struct plan_change){ .before = world->images[i] };
 		if (world->images[i])
 			assert_int_equal(
-				image_close(world->images[i], is_third, NULL, &changes[i].after),
-				0);
+				image_close(world->images[i], is_busy, NULL, &changes[i].after), 0);
 	}
 }
 
-static void commit(struct world *world, const struct plan_change changes[SERVICES])
+/* What is known of slots and of former ones, no matter from where. */
+static struct image_past random_past(struct world *world, const struct image *image)
+{
+	const struct leat_lookup *own = &image->value.lookup;
+	struct image_past past = { .previous = calloc(own->size, sizeof(*past.previous)) };
+
+	if (pick(world, 2))
+		past.former = (struct leat_lookup){ .hash_key = 1, .size = 101 };
+	past.former_previous = calloc(past.former.size + 1, sizeof(*past.former_previous));
+	assert_true(past.previous && past.former_previous);
+	for (uint32_t i = 0; i < own->size; i++)
+		past.previous[i] = pick(world, 2) ? IMAGE_CLOSED : image->slots[i].current;
+	for (uint32_t i = 0; i < past.former.size; i++)
+		past.former_previous[i] = image->slots[i % own->size].current;
+	return past;
+}
+
+static void import_images(struct world *world, struct plan_change changes[SERVICES])
 {
 	for (size_t i = 0; i < SERVICES; i++) {
-		if (changes[i].before) {
-			image_retire(changes[i].before, changes[i].after, &world->ids);
-			image_free(changes[i].before);
-		}
-		world->images[i] = changes[i].after;
+		struct image *image = world->images[i];
+		struct image_past past;
+
+		changes[i] = (struct plan_change){ .before = image };
+		if (!image)
+			continue;
+		past = random_past(world, image);
+		assert_int_equal(image_import(image, &past, &world->ids, &changes[i].after), 0);
+		free(past.previous);
+		free(past.former_previous);
 	}
 }
 
-/* Services that are in neither are no part of a plan. */
-static size_t real_changes(const struct plan_change changes[SERVICES],
-			   struct plan_change real[SERVICES])
+/* The names of the steps, apart by blanks; their number is returned. */
+static size_t go_on(struct world *world, const struct plan_change changes[SERVICES], char *names,
+		    size_t size)
 {
-	size_t count = 0;
+	struct plan plan = make_plan(changes);
+	size_t count = plan.count, used = 0;
 
-	for (size_t i = 0; i < SERVICES; i++) {
-		if (changes[i].before || changes[i].after)
-			real[count++] = changes[i];
+	names[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		if (used < size)
+			used += (size_t)snprintf(names + used, size - used, "%s%s", i ? " " : "",
+						 plan_step_name(plan.operations[i].step));
+		carry_out_step(world, &plan, i);
 	}
-	return count;
-}
-
-static size_t go_on(struct world *world, const struct plan_change changes[SERVICES])
-{
-	struct plan_change real[SERVICES];
-	size_t count = real_changes(changes, real), operations;
-	struct plan plan;
-
-	assert_int_equal(plan_make(real, count, &plan), 0);
-	operations = plan.count;
-	toy_carry_out(world->toy, &plan);
 	plan_deinit(&plan);
 	commit(world, changes);
-	check_equal(world->toy, world->images, SERVICES);
-	return operations;
-}
-
-static void world_init(struct world *world, uint64_t seed)
-{
-	*world = (struct world){ .random = seed, .toy = calloc(1, sizeof(struct toy)) };
-	assert_non_null(world->toy);
-	assert_int_equal(image_ids_init(&world->ids), 0);
-}
-
-static void world_deinit(struct world *world)
-{
-	for (size_t i = 0; i < SERVICES; i++) {
-		if (world->images[i])
-			image_free(world->images[i]);
-	}
-	for (size_t i = 0; i < LEAT_MAX_TABLES; i++)
-		free(world->toy->tables[i].slots);
-	free(world->toy);
-	image_ids_deinit(&world->ids);
-	node_deinit(&world->node);
+	toy_check_equal(world->toy, world->images, SERVICES);
+	return count;
 }
 
 static void nothing_is_ever_referenced_that_is_not_there(void **state)
@@ -363,16 +88,22 @@ static void nothing_is_ever_referenced_that_is_not_there(void **state)
 	struct plan_change changes[SERVICES];
 	struct world world;
 	size_t steps = 0;
+	char names[16];
 
 	(void)state;
 	world_init(&world, sample_seed());
 	for (int round = 0; round < ROUNDS; round++) {
+		world.toy->now++;
 		change_node(&world);
 		build_images(&world, changes);
-		steps += go_on(&world, changes);
+		steps += go_on(&world, changes, names, sizeof(names));
 		if (pick(&world, 4) == 0) {
-			close_images(&world, changes);
-			steps += go_on(&world, changes);
+			close_images(&world, pick(&world, 2) ? is_third : is_none, changes);
+			steps += go_on(&world, changes, names, sizeof(names));
+		}
+		if (pick(&world, 16) == 0) {
+			import_images(&world, changes);
+			steps += go_on(&world, changes, names, sizeof(names));
 		}
 	}
 	print_message("%zu steps\n", steps);
@@ -384,87 +115,263 @@ static void plan_of_no_change_is_empty(void **state)
 {
 	struct plan_change changes[SERVICES];
 	struct world world;
+	char names[16];
 
 	(void)state;
 	world_init(&world, 1);
-	change_node(&world);
-	build_images(&world, changes);
-	assert_true(go_on(&world, changes) > 0);
-	build_images(&world, changes);
-	assert_int_equal(go_on(&world, changes), 0);
+	for (int round = 0; round < 50; round++) {
+		change_node(&world);
+		build_images(&world, changes);
+		go_on(&world, changes, names, sizeof(names));
+		build_images(&world, changes);
+		assert_int_equal(go_on(&world, changes, names, sizeof(names)), 0);
+	}
 	world_deinit(&world);
 }
 
-static void assert_steps(struct world *world, const enum plan_step *steps, size_t count)
-{
-	struct plan_change changes[SERVICES], real[SERVICES];
-	struct plan plan;
+/* How a service differs from one with two backends of weight 100, 64 slots and nothing else, and the
+ * steps that lead there from the scene before. */
+struct scene {
+	const char *steps;
+	bool closes; /* all open slots, and nothing else happens */
+	int backends;
+	uint32_t size;
+	uint32_t idle_ms;
+	uint64_t seed;
+	enum leat_scheduler scheduler;
+	enum operator_state first; /* of the first backend, as the two below */
+	int weight;
+	enum next_hop_state next_hop;
+};
 
-	build_images(world, changes);
-	assert_int_equal(plan_make(real, real_changes(changes, real), &plan), 0);
-	assert_int_equal(plan.count, count);
-	for (size_t i = 0; i < count; i++)
-		assert_int_equal(plan.operations[i].step, steps[i]);
-	toy_carry_out(world->toy, &plan);
-	plan_deinit(&plan);
-	commit(world, changes);
+static void adopt(struct world *world, const struct scene *scene)
+{
+	struct config *config =
+		sample_config_of(IPPROTO_TCP, 2 + (size_t)scene->backends, SIZE + scene->size);
+	struct service_config *service = &config->services[0];
+	struct backend *first;
+
+	config->seed += scene->seed;
+	service->scheduler = scene->scheduler;
+	service->tcp_idle_ms += scene->idle_ms;
+	service->backends[0].weight = (uint32_t)(100 + scene->weight);
+	sample_adopt(&world->node, config);
+	first = sample_find(world->node.services[0], 0);
+	first->operator_change.state = scene->first;
+	if (scene->next_hop)
+		first->next_hop.state = scene->next_hop;
 }
 
-static void steps_are_those_that_the_change_needs(void **state)
+static void play(struct world *world, const struct scene *scene)
 {
-	static const enum plan_step begins[] = { PLAN_ADD_BACKEND, PLAN_ADD_BACKEND, PLAN_SET_TABLE,
-						 PLAN_SET_SERVICE, PLAN_SWAP_SERVICES };
-	static const enum plan_step fails[] = { PLAN_SET_TABLE, PLAN_CLEAR_BACKEND };
-	static const enum plan_step recovers[] = { PLAN_SET_BACKEND, PLAN_SET_TABLE };
-	static const enum plan_step grows[] = { PLAN_SET_TABLE, PLAN_SET_SERVICE,
-						PLAN_SWAP_SERVICES, PLAN_DELETE_TABLE };
-	static const enum plan_step shrinks[] = { PLAN_SET_TABLE, PLAN_DELETE_BACKEND };
-	static const enum plan_step ends[] = { PLAN_DELETE_SERVICE, PLAN_SWAP_SERVICES,
-					       PLAN_DELETE_TABLE, PLAN_DELETE_BACKEND };
-	struct world world;
+	struct plan_change changes[SERVICES];
+	char names[1024];
 
-	(void)state;
-	world_init(&world, 1);
-	sample_adopt(&world.node, sample_config_of(IPPROTO_TCP, 2, 64));
-	assert_steps(&world, begins, ARRAY_SIZE(begins));
-	sample_set_health(world.node.services[0]->backends[0], false);
-	assert_steps(&world, fails, ARRAY_SIZE(fails));
-	world.node.services[0]->backends[0]->has_probe = false;
-	assert_steps(&world, recovers, ARRAY_SIZE(recovers));
-	sample_adopt(&world.node, sample_config_of(IPPROTO_TCP, 2, 128));
-	assert_steps(&world, grows, ARRAY_SIZE(grows));
-	sample_adopt(&world.node, sample_config_of(IPPROTO_TCP, 1, 128));
-	assert_steps(&world, shrinks, ARRAY_SIZE(shrinks));
-	sample_adopt(&world.node, sample_config_new());
-	assert_steps(&world, ends, ARRAY_SIZE(ends));
-	world_deinit(&world);
+	if (scene->closes) {
+		close_images(world, is_none, changes);
+	} else {
+		adopt(world, scene);
+		build_images(world, changes);
+	}
+	go_on(world, changes, names, sizeof(names));
+	assert_string_equal(names, scene->steps);
 }
 
-/* The clock of a transition starts with a slot that opens, and with no other change. */
-static void table_opens_slots_only_where_none_was_open(void **state)
+/* And then the service goes. */
+static void play_all(const struct scene *scenes, size_t count, const char *end)
 {
-	static const bool expected[] = { false, true, false, true };
 	struct plan_change changes[SERVICES];
 	struct world world;
+	char names[1024];
+
+	world_init(&world, 1);
+	for (size_t i = 0; i < count; i++)
+		play(&world, &scenes[i]);
+	sample_adopt(&world.node, sample_config_new());
+	build_images(&world, changes);
+	go_on(&world, changes, names, sizeof(names));
+	assert_string_equal(names, end);
+	world_deinit(&world);
+}
+
+/* clang-format off */
+#define BEGINS { .steps = "add-backend add-backend set-load set-load set-policy set-table set-service " \
+		 "swap-services" }
+#define CLOSES { .steps = "set-table stop-clocks", .closes = true }
+/* clang-format on */
+
+static void change_of_backends_takes_the_table_and_no_service(void **state)
+{
+	static const struct scene scenes[] = {
+		BEGINS,
+		{ .steps = "" },
+		{ .steps = "set-load start-clocks set-table", .first = OPERATOR_DRAIN },
+		{ .steps = "set-load set-table" },
+		/* No flow was noted while it was on the current backend. */
+		{ .steps = "set-load start-clocks set-table", .first = OPERATOR_DRAIN },
+		{ .steps = "set-load set-table" },
+		CLOSES,
+		{ .steps = "set-load set-table clear-backend", .first = OPERATOR_DISABLE },
+		{ .steps = "set-backend set-load start-clocks set-table" },
+		{ .steps = "set-load set-table clear-backend", .first = OPERATOR_DISABLE },
+		CLOSES,
+		{ .steps = "set-backend set-load start-clocks set-table" },
+		CLOSES,
+		{ .steps = "set-load start-clocks set-table", .weight = -50 },
+		{ .steps = "set-load start-clocks set-table", .weight = -75 },
+		{ .steps = "set-load set-table" },
+		CLOSES,
+		{ .steps = "add-backend set-load start-clocks set-table", .backends = 1 },
+		{ .steps = "set-table delete-backend" },
+		CLOSES,
+		{ .steps = "set-policy", .idle_ms = 5000 },
+		{ .steps = "set-policy" },
+		{ .steps = "clear-backend", .next_hop = NEXT_HOP_NO_ROUTE },
+		{ .steps = "set-backend" },
+		{ .steps = "set-load set-table clear-backend", .first = OPERATOR_DISABLE },
+		/* Comes back without a next hop: its flows are its own before it has slots. */
+		{ .steps = "set-backend set-load start-clocks set-table",
+		  .next_hop = NEXT_HOP_NO_ROUTE },
+	};
+
+	(void)state;
+	play_all(scenes, ARRAY_SIZE(scenes),
+		 "delete-service swap-services stop-clocks delete-table delete-backend "
+		 "delete-backend");
+}
+
+static void change_of_size_or_seed_keeps_the_table_that_was(void **state)
+{
+	static const struct scene scenes[] = {
+		BEGINS,
+		{ .steps = "start-clocks set-table set-service swap-services", .size = SIZE },
+		{ .steps = "start-clocks set-table set-former delete-backend",
+		  .size = SIZE,
+		  .backends = -1 },
+		{ .steps = "add-backend set-load start-clocks set-table", .size = SIZE },
+		/* Only the oldest is kept. */
+		{ .steps =
+			  "start-clocks set-table set-service swap-services stop-clocks delete-table",
+		  .size = SIZE,
+		  .seed = 1 },
+		{ .steps = "set-table set-service swap-services stop-clocks delete-table",
+		  .closes = true },
+		{ .steps =
+			  "start-clocks set-table set-service swap-services set-former delete-backend",
+		  .size = SIZE,
+		  .backends = -1 },
+	};
+
+	(void)state;
+	play_all(scenes, ARRAY_SIZE(scenes),
+		 "delete-service swap-services stop-clocks delete-table delete-table "
+		 "delete-backend");
+}
+
+static void change_of_scheduler_opens_slots_where_memory_begins_or_ends(void **state)
+{
+	static const struct scene scenes[] = {
+		BEGINS,
+		{ .steps = "set-order start-clocks set-table set-service swap-services",
+		  .scheduler = LEAT_SCHEDULER_ROUND_ROBIN },
+		{ .steps = "set-load set-order set-table clear-backend",
+		  .scheduler = LEAT_SCHEDULER_ROUND_ROBIN,
+		  .first = OPERATOR_DISABLE },
+		{ .steps = "set-backend set-load set-order set-table",
+		  .scheduler = LEAT_SCHEDULER_ROUND_ROBIN },
+		CLOSES,
+		{ .steps = "set-service swap-services delete-order",
+		  .scheduler = LEAT_SCHEDULER_LEAST_CONNECTIONS },
+		{ .steps = "start-clocks set-table set-service swap-services" },
+		CLOSES,
+		{ .steps = "set-order start-clocks set-table set-service swap-services",
+		  .scheduler = LEAT_SCHEDULER_ROUND_ROBIN,
+		  .size = SIZE },
+		{ .steps = "set-table set-service swap-services stop-clocks delete-table",
+		  .closes = true },
+	};
+
+	(void)state;
+	play_all(scenes, ARRAY_SIZE(scenes),
+		 "delete-service swap-services delete-order delete-table delete-backend "
+		 "delete-backend");
+}
+
+static void former_table_of_another_node_is_there_before_it_is_referred_to(void **state)
+{
+	static const struct scene begin = BEGINS;
+	uint16_t previous[SIZE], former_previous[2 * SIZE];
+	struct image_past past = { .previous = previous,
+				   .former = { .hash_key = 1, .size = 2 * SIZE },
+				   .former_previous = former_previous };
+	struct plan_change changes[SERVICES];
+	struct world world;
+	char names[1024];
 
 	(void)state;
 	world_init(&world, 1);
-	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
-		struct plan plan;
+	play(&world, &begin);
+	for (uint32_t i = 0; i < 2 * SIZE; i++)
+		previous[i / 2] = former_previous[i] = 1;
+	memset(changes, 0, sizeof(changes));
+	changes[0].before = world.images[0];
+	assert_int_equal(image_import(world.images[0], &past, &world.ids, &changes[0].after), 0);
+	go_on(&world, changes, names, sizeof(names));
+	assert_string_equal(names, "start-clocks set-table set-table set-service swap-services");
+	close_images(&world, is_none, changes);
+	go_on(&world, changes, names, sizeof(names));
+	assert_string_equal(names, "set-table set-service swap-services stop-clocks delete-table");
+	world_deinit(&world);
+}
 
-		if (i == 2)
-			close_images(&world, changes);
-		sample_adopt(&world.node, sample_config_of(IPPROTO_TCP, 2 + i, 64));
-		if (i != 2)
-			build_images(&world, changes);
-		assert_int_equal(plan_make(changes, 1, &plan), 0);
-		for (size_t j = 0; j < plan.count; j++) {
-			if (plan.operations[j].step == PLAN_SET_TABLE)
-				assert_int_equal(plan.operations[j].opens_slots, expected[i]);
+/* An image that was read back from maps has none, and yet the datapath goes by it. */
+static void order_stays_when_slots_of_an_image_close_that_does_not_hold_it(void **state)
+{
+	static const struct scene robin = { .scheduler = LEAT_SCHEDULER_ROUND_ROBIN };
+	static const struct scene more = { .scheduler = LEAT_SCHEDULER_ROUND_ROBIN, .backends = 1 };
+	struct plan_change changes[SERVICES];
+	struct world world;
+	char names[1024];
+
+	(void)state;
+	world_init(&world, 1);
+	adopt(&world, &robin);
+	build_images(&world, changes);
+	go_on(&world, changes, names, sizeof(names));
+	adopt(&world, &more);
+	build_images(&world, changes);
+	go_on(&world, changes, names, sizeof(names));
+	free(take_ptr(world.images[0]->order));
+	close_images(&world, is_none, changes);
+	go_on(&world, changes, names, sizeof(names));
+	assert_string_equal(names, "set-table stop-clocks");
+	world_deinit(&world);
+}
+
+/* Those of lines that are open already, and stay as they are, go on. */
+static void clocks_start_in_the_lines_in_which_slots_open(void **state)
+{
+	const uint32_t size = 16 * LEAT_SLOTS_PER_LINE;
+	struct plan_change changes[SERVICES];
+	uint32_t expected[16] = { 0 };
+	struct world world;
+	char names[16];
+
+	(void)state;
+	world_init(&world, 1);
+	for (size_t backends = 20; backends < 24; backends++) {
+		world.toy->now++;
+		sample_adopt(&world.node, sample_config_of(IPPROTO_TCP, backends, size));
+		build_images(&world, changes);
+		for (uint32_t slot = 0; slot < size; slot++) {
+			if (image_opens_slot(changes[0].before, changes[0].after, slot))
+				expected[slot / LEAT_SLOTS_PER_LINE] = world.toy->now;
 		}
-		toy_carry_out(world.toy, &plan);
-		plan_deinit(&plan);
-		commit(&world, changes);
+		go_on(&world, changes, names, sizeof(names));
+		if (backends > 20)
+			assert_memory_equal(
+				world.toy->clocks[world.images[0]->value.lookup.table].opened,
+				expected, sizeof(expected));
 	}
 	world_deinit(&world);
 }
@@ -482,8 +389,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_ever_referenced_that_is_not_there),
 		cmocka_unit_test(plan_of_no_change_is_empty),
-		cmocka_unit_test(steps_are_those_that_the_change_needs),
-		cmocka_unit_test(table_opens_slots_only_where_none_was_open),
+		cmocka_unit_test(change_of_backends_takes_the_table_and_no_service),
+		cmocka_unit_test(change_of_size_or_seed_keeps_the_table_that_was),
+		cmocka_unit_test(change_of_scheduler_opens_slots_where_memory_begins_or_ends),
+		cmocka_unit_test(former_table_of_another_node_is_there_before_it_is_referred_to),
+		cmocka_unit_test(order_stays_when_slots_of_an_image_close_that_does_not_hold_it),
+		cmocka_unit_test(clocks_start_in_the_lines_in_which_slots_open),
 		cmocka_unit_test(steps_have_names),
 	};
 

@@ -120,10 +120,11 @@ static void each_slot_has_the_best_backend_with_room(void **state)
 		uint32_t size;
 		uint32_t max_weight;
 	} cases[] = {
-		{ 1, 64, 1 },	   { 2, 64, 1 },     { 3, 1023, 1 },	  { 5, 1024, 100 },
-		{ 8, 1025, 7 },	   { 16, 4096, 1 },  { 32, 5000, 65535 }, { 64, 3000, 1 },
-		{ 100, 1000, 10 }, { 200, 100, 50 }, { 256, 2048, 2 },	  { 3, 70000, 65535 },
-		{ 4, 131100, 1 },
+		{ 1, 64, 1 },	   { 2, 64, 1 },	 { 3, 1023, 1 },      { 5, 1024, 100 },
+		{ 8, 1025, 7 },	   { 16, 4096, 1 },	 { 32, 5000, 65535 }, { 64, 3000, 1 },
+		{ 100, 1000, 10 }, { 200, 100, 50 },	 { 256, 2048, 2 },    { 3, 70000, 65535 },
+		{ 4, 131100, 1 },  { 1, 65536, 1 },	 { 2, 65536, 1 },     { 10, 65536, 100 },
+		{ 64, 9000, 1 },   { 256, 9000, 65535 },
 	};
 	struct table_backend backends[MAX_BACKENDS];
 
@@ -140,7 +141,7 @@ static void each_slot_has_the_best_backend_with_room(void **state)
 	}
 }
 
-/* The heavy one fills early and the others have to take the rest; both by more than a chunk. */
+/* The heavy ones fill early and the others have to take the rest. */
 static void skewed_weights_follow_the_definition(void **state)
 {
 	struct table_backend backends[MAX_BACKENDS];
@@ -153,6 +154,19 @@ static void skewed_weights_follow_the_definition(void **state)
 	assert_follows_definition(backends, 40, CONFIG_DEFAULT_SEED, 20000);
 }
 
+/* One walks nearly all of its permutation, and the others a single step, if any. */
+static void one_that_outweighs_all_others_follows_the_definition(void **state)
+{
+	struct table_backend backends[MAX_BACKENDS];
+
+	(void)state;
+	for (size_t i = 0; i < 16; i++)
+		backends[i] = backend_at(i, i == 5 ? LEAT_MAX_WEIGHT : 1);
+	assert_int_equal(table_rendezvous_build(backends, 16, CONFIG_DEFAULT_SEED, slots, 131072),
+			 0);
+	assert_follows_definition(backends, 16, CONFIG_DEFAULT_SEED, 131072);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +176,7 @@ int main(void)
 		cmocka_unit_test(room_is_105_percent_rounded_up),
 		cmocka_unit_test(each_slot_has_the_best_backend_with_room),
 		cmocka_unit_test(skewed_weights_follow_the_definition),
+		cmocka_unit_test(one_that_outweighs_all_others_follows_the_definition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
