@@ -9,13 +9,16 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
+import signal
 import socket
 import subprocess
 import threading
 import time
 
 import pytest
+from wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEAT = os.environ.get("LEAT", str(ROOT / "build" / "leat"))
@@ -37,7 +40,9 @@ ASKING_THE_DAEMON = [
     ("stats", "show"),
     ("config", "show"),
     ("config", "reload"),
+    ("config", "reload", "--now"),
     ("node", "show"),
+    ("node", "export-history"),
 ]
 
 GOOD_CONFIG = """\
@@ -57,10 +62,10 @@ services:
 
 def leat(*arguments, **kwargs):
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **kwargs.pop("env", {})}
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
     kwargs.setdefault("stdout", subprocess.PIPE)
     return subprocess.run(
         [LEAT, *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         timeout=DEADLINE_S,
@@ -78,22 +83,27 @@ def error_of(result):
 
 @contextlib.contextmanager
 def responder(path, reply, requests=None):
-    """Answers every connection on a unix socket with the same bytes, whatever was asked."""
+    """Answers every connection on a unix socket: with the same bytes, whatever was asked, or with
+    what `reply` makes of the request."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen(8)
     stop_read, stop_write = os.pipe()
 
-    def answer(connection):
+    def serve_one(connection):
         data = b""
         while b"\r\n\r\n" not in data:
             more = connection.recv(65536)
             if not more:
                 return
             data += more
+        length = re.search(rb"\r\nContent-Length: (\d+)\r\n", data)
+        while length and len(data.partition(b"\r\n\r\n")[2]) < int(length[1]):
+            data += connection.recv(65536)
         if requests is not None:
             requests.append(data.decode())
-        for part in [reply] if isinstance(reply, bytes) else reply:
+        answer = reply(data.decode()) if callable(reply) else reply
+        for part in [answer] if isinstance(answer, bytes) else answer:
             connection.sendall(part)
 
     def serve():
@@ -101,7 +111,7 @@ def responder(path, reply, requests=None):
             connection = server.accept()[0]
             connection.settimeout(DEADLINE_S)
             with connection, contextlib.suppress(OSError):
-                answer(connection)
+                serve_one(connection)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -122,6 +132,17 @@ def http(body, status="200 OK", length=None):
     length = len(body) if length is None else length
     head = f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     return head.encode() + body
+
+
+def in_turn(*replies):
+    """For responder(): one reply after the other, and the last one from then on."""
+    left = list(replies)
+
+    def reply(request):
+        assert request
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return reply
 
 
 def on_terminal(arguments, env=None, columns=100):
@@ -178,6 +199,14 @@ def backend(**members):
         "bytes": 1,
         "packets_per_second": 0,
         "bytes_per_second": 0,
+        "flows": 0,
+        "flows_counted": False,
+        "closing_flows": 0,
+        "previous_slots": 0,
+        "silent_s": 0,
+        "is_drained": False,
+        "leaving": False,
+        "ramp_percent": 100,
         "share": 1,
         "slots": 64,
         "next_hop": {"state": "pending", "interface": None, "mac": None, "gateway": False},
@@ -191,6 +220,14 @@ def service(**members):
         "address": "192.0.2.10",
         "port": 80,
         "protocol": "tcp",
+        "scheduler": "hash",
+        "hash": "flow",
+        "table": "rendezvous",
+        "table_size": 65536,
+        "idle_ms": 900000,
+        "slow_start_ms": 0,
+        "sticky_ms": 0,
+        "open_slots": 0,
         "backends": [backend()],
         **members,
     }
@@ -260,6 +297,20 @@ def test_an_ambiguous_prefix_lists_the_candidates(words, candidates):
         ["help", "extra"],
         ["backend", "drain"],
         ["backend", "drain", "web1", "service"],
+        ["backend", "drain", "--wait"],
+        ["backend", "drain", "web1", "--deadline", "10m"],
+        ["backend", "drain", "web1", "--wait", "--deadline"],
+        ["backend", "drain", "web1", "--wait", "--deadline", "ten"],
+        ["backend", "drain", "web1", "--wait", "--deadline", "0s"],
+        ["backend", "drain", "web1", "--wait", "deadline", "169h"],
+        ["backend", "drain", "web1", "--wait", "--wait"],
+        ["backend", "drain", "web1", "--now"],
+        ["backend", "undrain", "web1", "--wait"],
+        ["backend", "show", "--wait"],
+        ["backend", "--wait"],
+        ["config", "reload", "--wait"],
+        ["node", "import-history"],
+        ["--now"],
         ["backend", "drain", "web1", "service", "a", "service", "b"],
         ["backend", "set", "web1"],
         ["backend", "set", "weight", "5"],
@@ -288,6 +339,22 @@ def test_wrong_usage_exits_2_and_points_at_help(arguments):
 
 def test_options_are_taken_before_and_after_the_object():
     assert leat("-j", "version").stdout == leat("version", "-j").stdout
+
+
+def test_an_option_of_another_command_is_no_name(tmp_path):
+    result = leat("-s", tmp_path / "none", "backend", "show", "--wait")
+    assert "unknown option, or one used wrongly: --wait" in result.stderr
+
+
+def test_words_behind_two_dashes_are_no_options(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", http([]), requests) as path:
+        leat("-s", path, "backend", "drain", "--", "--name")
+        leat("-s", path, "backend", "drain", "--", "-j")
+    assert [request.split()[1] for request in requests] == [
+        "/v1/backends/--name",
+        "/v1/backends/-j",
+    ]
 
 
 # The daemon's socket
@@ -415,7 +482,7 @@ def test_a_huge_reply_is_not_read_to_its_end(tmp_path, is_announced):
 @pytest.mark.parametrize("value", [None, 7, "x", [], {}, [1], ["x"], [{}], [[]]], ids=str)
 def test_members_of_the_wrong_type_do_no_harm(tmp_path, arguments, value):
     keys = {**service(), **backend(), "reasons": 0, "totals": 0, "maps": 0, "interfaces": 0}
-    keys |= {"reused": 0, "reload": 0, "probe": 0, "services": 0}
+    keys |= {"reused": 0, "reload": 0, "probe": 0, "services": 0, "events": 0, "flow_memory": 0}
     strange = dict.fromkeys(keys, value)
     for reply in [strange], strange:
         with responder(tmp_path / "s", http(reply)) as path:
@@ -463,6 +530,84 @@ def test_what_the_operator_changed_is_visible(tmp_path):
             text = leat("-s", path, *arguments).stdout
         assert "50 (file: 100)" in text
         assert "draining (operator)" in text
+
+
+def show(tmp_path, reply, *arguments):
+    with responder(tmp_path / "s", http(reply)) as path:
+        result = leat("-s", path, *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def test_a_service_shows_how_it_schedules_and_remembers(tmp_path):
+    text = show(tmp_path, [service()], "service")
+    assert "  hash over flow, rendezvous of 65536 slots, " in text
+    assert "\n    idle 15m; slow start none; sticky no; open slots: 0\n" in text
+    members = {"scheduler": "round-robin", "idle_ms": 90000, "slow_start_ms": 30000}
+    text = show(tmp_path, [service(sticky_ms=1800000, open_slots=512, **members)], "service")
+    assert "  round-robin, rendezvous of 65536 slots, " in text
+    assert "\n    idle 90s; slow start 30s; sticky 30m; open slots: 512\n" in text
+
+
+def test_flows_are_shown_where_all_of_them_are_counted(tmp_path):
+    some = [backend(flows=7, closing_flows=2, flows_counted=True), backend(name="web2", flows=9)]
+    rows = show(tmp_path, [service(backends=some)], "service").splitlines()
+    place = next(row for row in rows if "FLOWS" in row).split().index("FLOWS")
+    flows = {row.split()[0]: row.split()[place] for row in rows if row.lstrip().startswith("web")}
+    assert (flows["web1"], flows["web2"]) == ("7", "-")
+
+    text = show(tmp_path, some, "backend")
+    assert "    flows: 7 live, 2 closing\n" in text
+    assert "    flows: -\n" in text
+
+
+def test_a_drain_shows_what_is_left(tmp_path):
+    text = show(tmp_path, [draining(7, 2, silent_s=870, previous_slots=512)], "backend")
+    assert (
+        "    flows: 7 live, 2 closing; older ones in 512 open slots; silent ones count as ended in "
+        "14m\n" in text
+    )
+    assert "    flows: 0 live, 0 closing; none is left\n" in show(
+        tmp_path, [draining(is_drained=True)], "backend"
+    )
+
+
+def test_a_backend_that_leaves_is_marked_and_counts_as_none(tmp_path):
+    some = [backend(), backend(name="web2", state="draining", leaving=True)]
+    text = show(tmp_path, [service(backends=some)], "service")
+    assert "1 of 1 up" in text
+    assert "draining (leaving)" in text
+    assert "1/1 up" in show(tmp_path, [service(backends=some)], "service", "list")
+    some[1]["operator"] = "drain"
+    assert "draining (operator, leaving)" in show(tmp_path, some, "backend")
+    assert "draining (operator, leaving)" in show(tmp_path, some, "backend", "list")
+
+
+def test_a_slow_start_shows_beside_the_weight(tmp_path):
+    some = [
+        backend(ramp_percent=40),
+        backend(name="web2", weight=50, operator_weight=50, ramp_percent=5),
+    ]
+    for reply, arguments in ([service(backends=some)], ["service"]), (some, ["backend", "list"]):
+        text = show(tmp_path, reply, *arguments)
+        assert "100 (at 40%)" in text
+        assert "50 (file: 100, at 5%)" in text
+
+
+def test_the_memory_of_flows_is_shown_with_its_events(tmp_path):
+    memory = {"remembered": 22, "capacity": 262144, "old": 5, "half_open": 4}
+    memory |= {"half_open_capacity": 65536, "clients": 2, "client_capacity": 32768}
+    rows = [row.split() for row in show(tmp_path, {"flow_memory": memory}, "node").splitlines()]
+    assert ["flows", "22", "262144", "live", "flows"] in rows
+    assert ["half-open", "4", "65536", "flows", "of", "one", "packet"] in rows
+    assert ["clients", "2", "32768", "of", "services", "with", "sticky"] in rows
+    assert ["5", "of", "these", "flows", "are"] in [row[:5] for row in rows]
+
+    events = [{"event": "evicted", "text": "why", "count": 12345678}]
+    reply = {"reasons": [], "totals": {}, "events": events}
+    assert ["evicted", "12.3M", "why"] in [
+        row.split() for row in show(tmp_path, reply, "stats").splitlines()
+    ]
 
 
 def test_json_is_what_the_daemon_sent(tmp_path):
@@ -536,6 +681,322 @@ def test_a_closed_standard_output_is_an_error():
     assert "cannot write the output" in result.stderr
 
 
+# Waiting for a drain
+
+
+def draining(flows=0, closing=0, **members):
+    return backend(
+        **{
+            "state": "draining",
+            "operator": "drain",
+            "flows_counted": True,
+            "flows": flows,
+            "closing_flows": closing,
+            **members,
+        }
+    )
+
+
+DRAINED = http([draining(is_drained=True)])
+LEFT = http([draining(3, 1, silent_s=870)])
+
+
+def test_drain_without_wait_asks_once(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", LEFT, requests) as path:
+        result = leat("-s", path, "backend", "drain", "web1")
+    assert (result.returncode, len(requests)) == (0, 1)
+    assert result.stdout == "web1  web  198.51.100.11  100  draining (operator)\n"
+
+
+@pytest.mark.parametrize("wait", ["--wait", "wait"])
+def test_drain_waits_until_no_flow_is_left_and_tells_each_change(tmp_path, wait):
+    requests = []
+    replies = in_turn(LEFT, http([draining(3, 1, silent_s=869)]), http([draining(1)]), DRAINED)
+    with responder(tmp_path / "s", replies, requests) as path:
+        result = leat("-s", path, "backend", "drain", "web1", wait, "service", "web")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "web1  web  198.51.100.11  100  draining (operator)",
+        "web1: 3 live flows, 1 closing; silent ones count as ended in 14m",
+        "web1: 1 live flow, 0 closing",
+        "web1 is drained: no flow is left",
+    ]
+    assert requests[0].startswith("POST /v1/backends/web1 ")
+    assert json.loads(requests[0].partition("\r\n\r\n")[2]) == {"action": "drain", "service": "web"}
+    assert [request.split(" HTTP")[0] for request in requests[1:]] == [
+        "GET /v1/backends?name=web1&service=web"
+    ] * 3
+
+
+def test_drain_of_a_backend_without_flows_ends_at_once(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", DRAINED, requests) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait")
+    assert (result.returncode, len(requests)) == (0, 1)
+    assert result.stdout.splitlines()[-1] == "web1 is drained: no flow is left"
+
+
+def test_drain_waits_for_the_backend_in_every_service(tmp_path):
+    first = http([draining(2, is_drained=True), draining(5, 1, service="dns", silent_s=59)])
+    last = http([draining(is_drained=True), draining(service="dns", is_drained=True)])
+    with responder(tmp_path / "s", in_turn(first, last)) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait")
+    assert result.returncode == 0
+    assert "web1: 5 live flows, 1 closing; silent ones count as ended in 59s\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "deadline", [["--deadline", "1s"], ["--deadline=1000ms"], ["deadline", "1s"]], ids=" ".join
+)
+def test_drain_gives_up_at_its_deadline(tmp_path, deadline):
+    with responder(tmp_path / "s", LEFT) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait", *deadline)
+        assert result.returncode == 1
+        assert result.stderr == (
+            "Error: web1 is not drained after 1s and goes on draining: 3 live flows, 1 closing; "
+            "silent ones count as ended in 14m\n"
+        )
+
+
+def test_waiting_under_json_ends_in_one_document(tmp_path):
+    wait = ["backend", "drain", "web1", "--wait", "--deadline", "1s"]
+    with responder(tmp_path / "s", in_turn(LEFT, DRAINED)) as path:
+        result = leat("-j", "-s", path, *wait)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert json.loads(result.stdout) == [draining(is_drained=True)]
+    with responder(tmp_path / "s", LEFT) as path:
+        result = leat("-j", "-s", path, *wait)
+        assert "web1 is not drained after 1s" in error_of(result)
+        assert json.loads(result.stdout)["backends"] == [draining(3, 1, silent_s=870)]
+
+
+@contextlib.contextmanager
+def waiting(path, *options):
+    """leat while it waits for web1 to drain, with a pipe for its output."""
+    # What a shell starts in the background ignores it, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [LEAT, *options, "-s", str(path), "backend", "drain", "web1", "--wait"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_daemon_that_is_restarted_is_waited_for(tmp_path):
+    path = tmp_path / "s"
+    with contextlib.ExitStack() as first:
+        first.enter_context(responder(path, LEFT))
+        with waiting(path) as process:
+            lines = [process.stdout.readline() for _ in range(2)]
+            first.close()
+            lines.append(process.stdout.readline())
+            with responder(path, DRAINED):
+                rest, errors = process.communicate(timeout=DEADLINE_S)
+    assert lines[1].startswith("web1: 3 live flows")
+    assert lines[2] == "web1: leatd does not answer, asking again\n"
+    assert rest.splitlines()[-1] == "web1 is drained: no flow is left"
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_daemon_that_does_not_come_back_is_an_error(tmp_path):
+    path = tmp_path / "s"
+    requests = []
+    with contextlib.ExitStack() as daemon:
+        daemon.enter_context(responder(path, LEFT, requests))
+        with waiting(path, "-j") as process:
+            wait_until(lambda: any(one.startswith("GET") for one in requests), what="its wait")
+            with contextlib.ExitStack() as other:
+                text = other.enter_context(waiting(path))
+                for _ in range(2):
+                    text.stdout.readline()
+                daemon.close()
+                output, errors = text.communicate(timeout=DEADLINE_S)
+                report = process.communicate(timeout=DEADLINE_S)[0]
+    assert output == "web1: leatd does not answer, asking again\n"
+    assert "leatd has not answered for 10s, so nothing is known of web1" in errors
+    assert f"cannot reach leatd at {path}" in errors
+    assert (text.returncode, process.returncode) == (1, 1)
+    assert "leatd has not answered for 10s" in json.loads(report)["error"]
+    assert json.loads(report)["backends"] == [draining(3, 1, silent_s=870)]
+
+
+def test_a_backend_that_is_undrained_meanwhile_is_an_error(tmp_path):
+    with responder(tmp_path / "s", in_turn(LEFT, http([backend(flows=4)]))) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait")
+    assert result.returncode == 1
+    assert result.stderr == "Error: web1 of web is no longer drained: it is up\n"
+
+
+def test_a_backend_that_left_has_no_flows(tmp_path):
+    gone = http({"error": "there is no such backend"}, "404 Not Found")
+    leaving = http([draining(3, leaving=True)])
+    with responder(tmp_path / "s", in_turn(leaving, gone)) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1] == "web1 is gone: leatd has neither it nor a flow of it"
+    with responder(tmp_path / "s", in_turn(leaving, gone)) as path:
+        assert leat("-j", "-s", path, "backend", "drain", "web1", "--wait").stdout == "[]\n"
+
+
+def test_interrupting_the_wait_leaves_the_drain(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", LEFT, requests) as path, waiting(path) as process:
+        for _ in range(2):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == -signal.SIGINT
+    assert [request.split()[0] for request in requests].count("POST") == 1
+
+
+def test_a_refused_drain_is_not_waited_for(tmp_path):
+    requests = []
+    refusal = http({"error": "no service has a backend web1"}, "404 Not Found")
+    with responder(tmp_path / "s", refusal, requests) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait")
+    assert (result.returncode, result.stdout, len(requests)) == (1, "", 1)
+    assert result.stderr == "Error: no service has a backend web1\n"
+
+
+def test_a_terminal_has_one_line_of_the_wait_that_changes(tmp_path):
+    replies = LEFT, http([draining(2, silent_s=860)]), DRAINED
+    for columns in 100, 40:
+        with responder(tmp_path / "s", in_turn(*replies)) as path:
+            text = on_terminal(["-s", path, "backend", "drain", "web1", "--wait"],
+                               {"NO_COLOR": "1"}, columns).decode()
+        lines = [line.rstrip("\r") for line in text.splitlines() if line]
+        assert text.count("\n") == 3
+        rewritten = text.split("\n")[1].split("\r\x1b[K")[1:]
+        assert rewritten[0].startswith("web1: 3 live flows, 1 closing")
+        assert rewritten[1].startswith("web1: 2 live flows, 0 closing")
+        assert all(len(line.rstrip("\r")) < columns for line in rewritten)
+        assert lines[-1] == "web1 is drained: no flow is left"
+
+
+def test_a_terminal_that_cannot_rewrite_gets_lines(tmp_path):
+    with responder(tmp_path / "s", in_turn(LEFT, DRAINED)) as path:
+        text = on_terminal(["-s", path, "backend", "drain", "web1", "--wait"], {"TERM": "dumb"})
+    assert b"\x1b" not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_broken_reply_to_the_wait_is_no_end_of_it(tmp_path, name):
+    with responder(tmp_path / "s", in_turn(LEFT, HOSTILE[name])) as path:
+        result = leat("-s", path, "backend", "drain", "web1", "--wait", "--deadline", "1ms")
+        assert result.returncode == 1
+        assert "web1 is not drained after 1ms" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", [], {}, [1], ["x"], [{}], [[]]], ids=str)
+def test_members_of_the_wrong_type_do_not_end_the_wait(tmp_path, value):
+    strange = http([dict.fromkeys(backend(), value)])
+    for replies in (strange,), (LEFT, strange), (LEFT, http([value])):
+        with responder(tmp_path / "s", in_turn(*replies)) as path:
+            result = leat("-s", path, "backend", "drain", "web1", "--wait", "--deadline", "1ms")
+            assert (result.returncode, "web1 is not drained" in result.stderr) == (1, True)
+
+
+# Reload and history
+
+
+def test_reload_asks_for_what_is_gone_to_end_now(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", http({"reloaded": True}), requests) as path:
+        for words in ["reload"], ["reload", "--now"], ["reload", "now"]:
+            result = leat("-s", path, "config", *words)
+            assert (result.returncode, result.stdout) == (0, "configuration reloaded\n")
+        assert json.loads(leat("-j", "-s", path, "config", "reload", "--now").stdout)["reloaded"]
+    assert [request.split()[1] for request in requests] == [
+        "/v1/config/reload",
+        "/v1/config/reload?now=1",
+        "/v1/config/reload?now=1",
+        "/v1/config/reload?now=1",
+    ]
+
+
+HISTORY = {"version": 1, "changes": [{"service": "192.0.2.10", "slots": [1, 2]}]}
+
+
+def test_history_is_exported_as_json_with_or_without_being_asked_for(tmp_path):
+    requests = []
+    with responder(tmp_path / "s", http(HISTORY), requests) as path:
+        for options in [], ["-j"], ["-p"]:
+            result = leat(*options, "-s", path, "node", "export-history")
+            assert result.returncode == 0
+            assert json.loads(result.stdout) == HISTORY
+    assert requests[0].startswith("GET /v1/node/history ")
+
+
+def test_history_is_imported_from_a_file_and_from_standard_input(tmp_path):
+    requests = []
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(HISTORY, indent=4))
+    with responder(tmp_path / "s", http({"imported": True}), requests) as path:
+        result = leat("-s", path, "node", "import-history", file)
+        assert (result.returncode, result.stdout) == (0, "history imported\n")
+        result = leat("-j", "-s", path, "node", "import-history", file)
+        assert json.loads(result.stdout) == {"imported": True}
+        with open(file, encoding="utf-8") as text:
+            assert leat("-s", path, "node", "import-history", "-", stdin=text).returncode == 0
+    assert len(requests) == 3
+    for request in requests:
+        assert request.startswith("POST /v1/node/history ")
+        assert json.loads(request.partition("\r\n\r\n")[2]) == HISTORY
+
+
+def test_what_was_exported_can_be_imported(tmp_path):
+    requests = []
+    replies = in_turn(http(HISTORY), http({"imported": True}))
+    with responder(tmp_path / "s", replies, requests) as path:
+        with open(tmp_path / "exported", "w", encoding="utf-8") as out:
+            assert leat("-s", path, "node", "export-history", stdout=out).returncode == 0
+        assert leat("-s", path, "node", "import-history", tmp_path / "exported").returncode == 0
+    assert json.loads(requests[1].partition("\r\n\r\n")[2]) == HISTORY
+
+
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        (b"", ":1:0: not valid JSON"),
+        (b'{"changes": [', ":1:13: not valid JSON"),
+        (b'{\n"a": 1, "a": 2}', ":2:11: not valid JSON"),
+        (b"7", ":1:1: not valid JSON"),
+        (b"\xff", ":1:0: not valid JSON"),
+        (b" " * (16 * 1024 * 1024 + 1), " is larger than 16 MiB"),
+        (None, " cannot be read: No such file or directory"),
+    ],
+    ids=["empty", "cut", "key twice", "number", "not utf-8", "too large", "none"],
+)
+def test_a_history_that_is_none_is_not_sent(tmp_path, text, error):
+    file = tmp_path / "history.json"
+    if text is not None:
+        file.write_bytes(text)
+    requests = []
+    with responder(tmp_path / "s", http({"imported": True}), requests) as path:
+        result = leat("-s", path, "node", "import-history", file)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert f"Error: {file}{error}" in result.stderr
+        assert f"{file}{error}" in error_of(leat("-j", "-s", path, "node", "import-history", file))
+    assert not requests
+
+
+def test_a_history_that_the_daemon_refuses_is_an_error(tmp_path):
+    file = tmp_path / "history.json"
+    file.write_text("{}")
+    with responder(tmp_path / "s", http({"error": "another seed"}, "400 Bad Request")) as path:
+        result = leat("-s", path, "node", "import-history", file)
+        assert (result.returncode, result.stderr) == (1, "Error: another seed\n")
+
+
 # config check
 
 
@@ -596,6 +1057,7 @@ def test_a_configuration_shown_can_be_checked(tmp_path):
         "outer_source": ["172.16.0.0/16", "100::/64"],
         "next_hop": "02:00:00:00:00:01",
         "seed": "0123456789012345",
+        "flows": 65536,
         "metrics": {"listen": "[::1]:9817"},
         "control": {"socket": "/run/leat/leat.sock", "group": "root"},
         "services": [
@@ -604,7 +1066,11 @@ def test_a_configuration_shown_can_be_checked(tmp_path):
                 "address": "2001:db8::",
                 "port": "any",
                 "protocol": "tcp",
+                "scheduler": "least-connections",
+                "sticky": "30m",
                 "forward": "ipip",
+                "idle": {"tcp": "15m", "udp": "1m"},
+                "slow_start": "30s",
                 "probe": {"type": "tcp", "port": 80, "send": 'a"\\ #: b\n'},
                 "backends": [{"name": "on", "address": "2001:db8::1", "weight": 3}],
             }
@@ -648,6 +1114,7 @@ def test_completion_knows_what_help_knows():
         assert complete(name, "") == [command["name"] for command in commands]
     assert complete("backend", "d") == ["drain", "disable"]
     assert complete("--s") == ["--socket"]
+    assert complete("node", "i") == ["import-history"]
 
 
 def test_completion_offers_the_running_names(tmp_path):
@@ -665,6 +1132,13 @@ def test_completion_follows_the_syntax():
     assert complete("packet", "run", "config", str(COMPLETION)[:-2]) == [str(COMPLETION)]
     assert complete("decap", "attach", "lo", "") == ["for", "from", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]
+    assert complete("config", "reload", "") == ["--now"]
+    assert complete("backend", "drain", "web1", "") == ["service", "--wait", "--deadline"]
+    assert complete("backend", "drain", "web1", "--wait", "-j", "") == ["service", "--deadline"]
+    assert complete("backend", "drain", "web1", "--w") == ["--wait"]
+    assert complete("backend", "drain", "web1", "--s") == ["--socket"]
+    assert complete("backend", "drain", "web1", "--wait", "--deadline", "") == []
+    assert complete("node", "import-history", str(COMPLETION)[:-2]) == [str(COMPLETION)]
 
 
 def test_completion_without_a_daemon_is_quiet():
