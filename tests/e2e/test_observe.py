@@ -55,9 +55,14 @@ def make_metrics_text(tmp_path_factory):
 
 @pytest.mark.parametrize("metric", [
     "leat_service_bytes_total", "leat_backend_bytes_total", "leat_backend_up", "leat_backend_state",
-    "leat_backend_weight", "leat_probe_duration_seconds_bucket", "leat_probe_duration_seconds_sum",
-    "leat_probe_duration_seconds_count", "leat_probe_failures_total", "leat_map_entries",
-    "leat_map_capacity", "leat_config_last_reload_success",
+    "leat_backend_weight", "leat_backend_ramp_ratio", "leat_backend_drained",
+    "leat_backend_leaving", "leat_service_open_slots", "leat_flows_remembered",
+    "leat_flows_capacity", "leat_flows_old", "leat_flows_half_open",
+    "leat_flows_half_open_capacity", "leat_sticky_clients", "leat_sticky_clients_capacity",
+    "leat_flow_events_total", "leat_probe_duration_seconds_bucket",
+    "leat_probe_duration_seconds_sum", "leat_probe_duration_seconds_count",
+    "leat_probe_failures_total", "leat_map_entries", "leat_map_capacity",
+    "leat_config_last_reload_success",
     "leat_config_last_reload_success_timestamp_seconds", "leat_build_info"])
 def test_every_promised_metric_is_there(metrics_text, metric):
     assert samples(metrics_text, metric)

@@ -23,7 +23,7 @@ class Leatd:
         self.config_path = directory / "leat.yaml"
         self.socket = directory / "leat.sock"
         self.log_path = directory / "leatd.log"
-        self.pins = pathlib.Path("/sys/fs/bpf") / f"{PREFIX}leat"
+        self.pins = pathlib.Path("/sys/fs/bpf") / f"{PREFIX}{host.name}"
         self.process = None
         self.config = {}
 

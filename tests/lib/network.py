@@ -5,10 +5,12 @@
                        |              namespace of its own, so that l2 and ipip both work. Answers
                        +-- web1..N    go from a backend through the router, not the edge node.
 
+There may be several edge nodes (edge, edge2, ...), over which the router spreads flows by ECMP.
+
     client   203.0.113.0/25 and 2001:db8:3::/64, every address of it (see source_addresses())
     link     203.0.113.128/25 and 2001:db8:4::/64 between client and router
-    fabric   198.51.100.0/24 and 2001:db8:2::/64: router .1, edge .2, backends from .11
-    services 192.0.2.0/24 and 2001:db8:1::/64, which the router sends to the edge node
+    fabric   198.51.100.0/24 and 2001:db8:2::/64: router .1, edge nodes from .2, backends from .11
+    services 192.0.2.0/24 and 2001:db8:1::/64, which the router sends to the edge nodes
 """
 
 import atexit
@@ -23,6 +25,7 @@ from namespace import PREFIX, Namespace
 
 SERVICE4 = "192.0.2.10"
 SERVICE6 = "2001:db8:1::10"
+SERVICES4, SERVICES6 = "192.0.2.0/24", "2001:db8:1::/64"
 FABRIC_MTU = 1600  # room for an outer header around a client's 1500 bytes
 
 
@@ -46,6 +49,10 @@ def attach_passing_program(namespace, interface):
         namespace.run("bpftool", "net", "attach", "xdpdrv", "pinned", pin, "dev", interface)
     finally:
         os.unlink(pin)
+
+
+def detach_program(namespace, interface):
+    namespace.run("ip", "link", "set", interface, "xdpdrv", "off")
 
 
 def mac_of(number):
@@ -91,10 +98,10 @@ class Host:
 
 
 class Network:
-    def __init__(self, backends=3):
+    def __init__(self, backends=3, edges=1):
         self.parts = []
         try:
-            self._build(backends)
+            self._build(backends, edges)
         except BaseException:
             self.close()
             raise
@@ -103,21 +110,36 @@ class Network:
         self.parts.append(part)
         return part
 
-    def _build(self, backends):
+    def _build(self, backends, edges):
         self.fabric = self._add(Namespace("fabric"))
         self.fabric.sysctl(net__ipv6__conf__default__disable_ipv6=1)
+        # Not every kernel has it; where it is on, every frame of the bridge visits the firewall.
+        self.fabric.run("sysctl", "-qew", "net.bridge.bridge-nf-call-iptables=0",
+                        "net.bridge.bridge-nf-call-ip6tables=0")
         self.fabric.ip_batch([f"link add br0 mtu {FABRIC_MTU} type bridge mcast_snooping 0",
                               "link set br0 up"])
         self.router = self._add(Host("router", 1))
-        self.edge = self._add(Host("edge", 2))
+        self.edges = [self._add(Host(f"edge{i}" if i > 1 else "edge", 1 + i))
+                      for i in range(1, edges + 1)]
+        self.edge = self.edges[0]
         self.client = self._add(Namespace("client"))
         self.backends = [self._add_backend(i) for i in range(1, backends + 1)]
         self.router.plug_into(self.fabric)
-        self.edge.plug_into(self.fabric)
-        attach_passing_program(self.fabric, "to-edge")
+        for edge in self.edges:
+            edge.plug_into(self.fabric)
+            self.take_frames_from_edge(True, edge)
         self._connect_client()
-        for host in (self.edge, *self.backends):
+        self.spread_over(self.edges)
+        for host in (*self.edges, *self.backends):
             host.use_router(self.router)
+
+    def take_frames_from_edge(self, is_wanted, edge=None):
+        """Frames that XDP sends. A balancer without XDP is spared the program that this takes."""
+        port = f"to-{(edge or self.edge).name}"
+        if is_wanted:
+            attach_passing_program(self.fabric, port)
+        else:
+            detach_program(self.fabric, port)
 
     def _add_backend(self, index):
         host = self._add(Host(f"web{index}", 10 + index))
@@ -143,18 +165,25 @@ class Network:
                          "route add local 203.0.113.0/25 dev lo",
                          "route add local 2001:db8:3::/64 dev lo",
                          "route add default via 203.0.113.129 src 203.0.113.1"])
-        router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+        router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1,
+                      net__ipv4__fib_multipath_hash_policy=1,
+                      net__ipv6__fib_multipath_hash_policy=1)
         router.ip_batch(["link set client up",
                          "addr add 203.0.113.129/25 dev client",
                          "addr add 2001:db8:4::1/64 dev client nodad",
                          "route add 203.0.113.0/25 via 203.0.113.130",
-                         "route add 2001:db8:3::/64 via 2001:db8:4::2",
-                         f"route add 192.0.2.0/24 via {self.edge.ipv4}",
-                         f"route add 2001:db8:1::/64 via {self.edge.ipv6}"])
+                         "route add 2001:db8:3::/64 via 2001:db8:4::2"])
         client.ip_batch(["addr add 2001:db8:3::1/128 dev lo nodad",
                          "route add ::/0 via 2001:db8:4::1 src 2001:db8:3::1"])
         # XDP forwards a frame as it is, so its checksum has to be whole when the client sends it.
         client.run("ethtool", "-K", "eth0", "tx", "off")
+
+    def spread_over(self, edges):
+        """The router sends what is for the services to these edge nodes, by 5-tuple, at once."""
+        hops4 = " ".join(f"nexthop via {edge.ipv4}" for edge in edges)
+        hops6 = " ".join(f"nexthop via {edge.ipv6}" for edge in edges)
+        self.router.namespace.ip_batch([f"route replace {SERVICES4} {hops4}",
+                                        f"route replace {SERVICES6} {hops6}"])
 
     def close(self):
         for part in reversed(self.parts):
