@@ -4,46 +4,12 @@
  * two runs, so the wrapper does: it gives the packet the next flow's source, lets the datapath have
  * it, and takes off again what that put in front.
  */
-#include "bpf/balance.h"
+#include "tests/bench/wrapper.h"
 
-const volatile __u32 flow_mask; /* flows - 1, a power of two less one */
 const volatile __u32 outer_len = sizeof(struct iphdr);
-const volatile __u32 port; /* the destination's */
+const volatile int expected; /* the action of every packet */
 
-__u32 sequence;
-
-/* Walks all flows in an order that no prefetcher follows: the multiplier is odd. */
-static __always_inline __u32 next_flow(void)
-{
-	return (sequence++ * 2654435761U) & flow_mask;
-}
-
-/*
- * Writes in the sizes that parsers read: a wider read of bytes that are still on their way to the
- * cache stalls, and packets that a network card wrote do not do that.
- */
-static __always_inline int vary(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-	__u32 flow = next_flow();
-	__u32 ports = bpf_htonl((1024 + (flow & 0x3fff)) << 16 | port);
-
-	if (data + sizeof(*eth) + sizeof(struct ipv6hdr) + sizeof(struct udphdr) > end)
-		return -1;
-	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		struct iphdr *ip = (void *)(eth + 1);
-
-		ip->saddr = bpf_htonl(0x0a000000 | (flow & 0xffffff));
-		*(__u32 *)(ip + 1) = ports;
-	} else {
-		struct ipv6hdr *ip = (void *)(eth + 1);
-
-		*(__u64 *)&ip->saddr.s6_addr32[2] = bpf_cpu_to_be64(flow);
-		*(__u32 *)(ip + 1) = ports;
-	}
-	return 0;
-}
+__u64 unexpected; /* packets that got another one */
 
 static __always_inline int unwrap(struct xdp_md *ctx, __be16 proto)
 {
@@ -66,28 +32,19 @@ static __always_inline __be16 read_proto(struct xdp_md *ctx)
 	return (void *)(eth + 1) > (void *)(long)ctx->data_end ? 0 : eth->h_proto;
 }
 
-/* The least that any IP-in-IP forwarder does: room for 20 bytes, and 34 bytes of constants. */
-static __always_inline int encapsulate(struct xdp_md *ctx)
+static __always_inline int balance_and_undo(struct xdp_md *ctx, __be16 proto)
 {
-	struct {
-		struct ethhdr eth;
-		struct iphdr ip;
-	} __attribute__((__packed__)) * front;
+	int action = balance(ctx);
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(struct iphdr)))
-		return XDP_DROP;
-	front = (void *)(long)ctx->data;
-	if ((void *)(front + 1) > (void *)(long)ctx->data_end)
-		return XDP_DROP;
-	__builtin_memset(front, 0x02, sizeof(*front));
-	front->eth.h_proto = bpf_htons(ETH_P_IP);
-	return XDP_TX;
+	if (action != expected)
+		unexpected++;
+	return action == XDP_TX ? unwrap(ctx, proto) : action;
 }
 
 SEC("xdp")
 int bench_wrapper(struct xdp_md *ctx)
 {
-	return vary(ctx) ? XDP_ABORTED : XDP_PASS;
+	return vary(ctx, flow_at(next_turn())) ? XDP_ABORTED : XDP_PASS;
 }
 
 SEC("xdp")
@@ -95,7 +52,20 @@ int bench_floor(struct xdp_md *ctx)
 {
 	__be16 proto = read_proto(ctx);
 
-	if (vary(ctx) || encapsulate(ctx) != XDP_TX)
+	if (vary(ctx, flow_at(next_turn())) || encapsulate(ctx, ANY_DESTINATION) != XDP_TX)
+		return XDP_ABORTED;
+	return unwrap(ctx, proto);
+}
+
+/* The least that one does that looks a flow up: it hashes something, and reads one cache line. */
+SEC("xdp")
+int bench_line(struct xdp_md *ctx)
+{
+	__be16 proto = read_proto(ctx);
+	__u32 flow = flow_at(next_turn()), index = leat_mix(flow) & flow_mask;
+	const struct leat_bucket *line = bpf_map_lookup_elem(&flows, &index);
+
+	if (!line || vary(ctx, flow) || encapsulate(ctx, line->flows[0].digest) != XDP_TX)
 		return XDP_ABORTED;
 	return unwrap(ctx, proto);
 }
@@ -104,12 +74,30 @@ SEC("xdp")
 int bench_leat(struct xdp_md *ctx)
 {
 	__be16 proto = read_proto(ctx);
-	int action;
 
-	if (vary(ctx))
+	return vary(ctx, flow_at(next_turn())) ? XDP_ABORTED : balance_and_undo(ctx, proto);
+}
+
+static __always_inline int set_tcp_flags(struct xdp_md *ctx, __u8 flags)
+{
+	void *l4 = (void *)(long)ctx->data + sizeof(struct ethhdr) + sizeof(struct iphdr);
+
+	if (l4 + sizeof(struct tcphdr) > (void *)(long)ctx->data_end)
+		return -1;
+	((__u8 *)l4)[TCP_FLAGS_OFFSET] = flags;
+	return 0;
+}
+
+/* Opens the flows that are measured later: a SYN and an ACK each. IPv4 without options only. */
+SEC("xdp")
+int bench_open(struct xdp_md *ctx)
+{
+	__be16 proto = read_proto(ctx);
+	__u32 turn = next_turn();
+
+	if (vary(ctx, flow_at(turn >> 1)) || set_tcp_flags(ctx, turn & 1 ? TCP_ACK : TCP_SYN))
 		return XDP_ABORTED;
-	action = balance(ctx);
-	return action == XDP_TX ? unwrap(ctx, proto) : action;
+	return balance_and_undo(ctx, proto);
 }
 
 char LICENSE[] SEC("license") = "GPL";

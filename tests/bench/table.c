@@ -2,24 +2,13 @@
 #include "tests/bench/table.h"
 
 #include <arpa/inet.h>
-#include <time.h>
+#include <errno.h>
+
+#include "model/table.h"
+#include "tests/bench/timing.h"
 
 #define BUILDS 9
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-
-	return (first > second) - (first < second);
-}
+#define SLOTS  65536
 
 static void make_backends(struct table_backend *backends, size_t count)
 {
@@ -34,25 +23,45 @@ static void make_backends(struct table_backend *backends, size_t count)
 	}
 }
 
-uint64_t bench_table_build_ns(enum table_kind kind, size_t backends, uint32_t size)
+/* Several builds from nothing. All weights are equal, and Maglev takes the next prime as its size. */
+static int time_builds(enum table_kind kind, size_t backends, double ms[BUILDS])
 {
+	uint32_t size = kind == TABLE_MAGLEV ? table_maglev_size(SLOTS) : SLOTS;
 	cleanup(freep) struct table_backend *list = calloc(backends, sizeof(*list));
-	cleanup(freep) uint16_t *slots = NULL;
-	uint64_t ns[BUILDS];
+	cleanup(freep) uint16_t *slots = calloc(size, sizeof(*slots));
+	int r = 0;
 
-	if (kind == TABLE_MAGLEV)
-		size = table_maglev_size(size);
-	slots = calloc(size, sizeof(*slots));
 	if (!list || !slots)
-		return 0;
+		return -ENOMEM;
 	make_backends(list, backends);
-	for (size_t i = 0; i < BUILDS; i++) {
-		uint64_t start = now_ns();
+	for (size_t i = 0; r == 0 && i < BUILDS; i++) {
+		uint64_t start = timing_now_ns();
 
-		if (table_build(kind, list, backends, CONFIG_DEFAULT_SEED, slots, size) < 0)
-			return 0;
-		ns[i] = now_ns() - start;
+		r = table_build(kind, list, backends, CONFIG_DEFAULT_SEED, slots, size);
+		ms[i] = (double)(timing_now_ns() - start) / 1e6;
 	}
-	qsort(ns, BUILDS, sizeof(ns[0]), compare_numbers);
-	return ns[BUILDS / 2];
+	return r;
+}
+
+int bench_tables(struct results *results)
+{
+	static const size_t counts[] = { 8, 128, 1000 };
+
+	results_section(results, "TABLE OF 65536 SLOTS", "ms");
+	for (int kind = TABLE_RENDEZVOUS; kind <= TABLE_MAGLEV; kind++) {
+		for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+			struct result row = { 0 };
+			double ms[BUILDS];
+			int r = time_builds((enum table_kind)kind, counts[i], ms);
+
+			if (r < 0)
+				return r;
+			snprintf(row.name, sizeof(row.name), "table-%s-%zu",
+				 table_kind_name((enum table_kind)kind), counts[i]);
+			row.value = timing_median(ms, BUILDS);
+			row.least = timing_least(ms, BUILDS);
+			results_add(results, &row);
+		}
+	}
+	return 0;
 }

@@ -5,10 +5,8 @@
 #ifndef LEAT_TESTS_BENCH_TABLE_H
 #define LEAT_TESTS_BENCH_TABLE_H
 
-#include "model/table.h"
+#include "tests/bench/results.h"
 
-/* The median of several builds from nothing; 0 when memory is short. For TABLE_MAGLEV the next
- * prime serves as the size. All weights are equal. */
-uint64_t bench_table_build_ns(enum table_kind kind, size_t backends, uint32_t size);
+int bench_tables(struct results *results);
 
 #endif
