@@ -30,19 +30,22 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -I. -Wall -Wextra -Werror \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
-BPF_HEADERS := $(wildcard bpf/*.h maps/*.h)
-SKELETONS := $(B)/include/leat.skel.h $(B)/include/decap.skel.h $(B)/include/bench.skel.h
+BPF_HEADERS := $(wildcard bpf/*.h maps/*.h) tests/bench/wrapper.h tests/bench/marks.h
+SKELETONS := $(addprefix $(B)/include/,$(addsuffix .skel.h,leat decap bench live flood))
 
 LAYERS   := base model config datapath probe netlink control metrics daemon
 LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard user/$(l)/*.c))
 CLI_SRC  := $(wildcard tools/leat/*.c)
+SIM_SRC  := $(wildcard tools/sim/*.c)
 UNIT_SRC := $(shell find tests/unit -name 'test_*.c')
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+CHURN    := $(B)/churn-server $(B)/churn-client $(B)/churn-flood
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZERS  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 
-.PHONY: all help check-tools test unit fuzz datapath cli e2e sanitized lint bench demo check-fresh install clean
+.PHONY: all help check-tools test unit fuzz datapath cli e2e sanitized soak sim lint bench \
+	bench-peers demo check-fresh install clean
 all: check-tools $(B)/leatd $(B)/leat
 
 help:
@@ -52,6 +55,9 @@ help:
 #: make demo         install what it needs, build, balance real traffic and show it (as root);
 #:                   KEEP=1 leaves it up
 #: make bench        measure the datapath and the tables (as root); writes build/bench.json
+#: make bench-peers  the same traffic over nftables, HAProxy, IPVS and Leat (as root); installs what
+#:                   it needs, writes build/bench-peers.json; PARTS="http packets guest"
+#: make sim          flows that changes break, beside other ways of balancing
 #: make lint         layers, formatting, static analysis, shell
 #: make unit         unit and property tests under ASan and UBSan
 #: make fuzz         every fuzzer for FUZZ_SECONDS (20)
@@ -59,6 +65,7 @@ help:
 #: make cli          the command line by itself (as root)
 #: make e2e          real traffic in network namespaces (as root)
 #: make sanitized    the same over binaries under ASan and UBSan (as root)
+#: make soak         10 000 connections, a flood and 100 random changes, ten minutes (as root)
 #: make check-fresh  both README commands in a minimal Debian 12 (as root, takes long)
 #: make install      DESTDIR= and prefix= (/usr/local) as usual
 #: make clean        remove build/
@@ -69,7 +76,13 @@ check-tools:
 $(B)/leatd: $(B)/obj/user/main/leatd.o $(B)/libleat.a
 $(B)/leat: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(B)/bench: $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
-$(B)/leatd $(B)/leat $(B)/bench:
+$(CHURN): $(B)/churn-%: $(B)/obj/tests/churn/%.o $(B)/libleat.a
+$(B)/churn-client: $(B)/obj/tests/churn/flow.o $(B)/obj/tests/churn/report.o
+$(B)/flood: $(B)/obj/tests/bench/peers/flood.o $(B)/libleat.a
+$(B)/leat-sim: $(SIM_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
+$(B)/leat-sim: LDFLAGS += -Wl,--wrap=clock_gettime,--wrap=time
+$(B)/leat-sim: LIBS += -lm
+$(B)/leatd $(B)/leat $(B)/bench $(B)/flood $(B)/leat-sim $(CHURN):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -113,7 +126,7 @@ $(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/libleat-fuzz.a
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-vpath %.bpf.c bpf tests/bench
+vpath %.bpf.c bpf tests/bench tests/bench/peers
 $(B)/bpf/%.bpf.o: %.bpf.c $(BPF_HEADERS)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -132,14 +145,30 @@ datapath cli e2e: all
 	$(Q)tests/run $@
 sanitized: $(SANITIZED)
 	$(Q)tests/run $@
+e2e sanitized: $(CHURN)
+cli: $(B)/leat-sim
+soak:
+	$(Q)tools/check-tools --install build soak
+	$(Q)$(MAKE) --no-print-directory all $(CHURN)
+	$(Q)tests/run soak
+sim: $(B)/leat-sim
+	$(Q)$(B)/leat-sim --quick
+	$(Q)$(B)/leat-sim spread
 lint:
 	$(Q)tests/lint/lint
 test:
 	$(Q)tools/check-tools --install build test
-	$(Q)$(MAKE) --no-print-directory all $(UNITS) $(FUZZERS) $(SANITIZED) $(B)/bench
+	$(Q)$(MAKE) --no-print-directory all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) \
+		$(B)/bench $(B)/leat-sim
 	$(Q)tests/run all
 bench: check-tools $(B)/bench
+	$(Q)tools/check-tools bench
 	$(Q)$(B)/bench -o $(B)/bench.json
+bench-peers:
+	$(Q)tools/check-tools --install build peers
+	$(Q)$(MAKE) --no-print-directory all $(B)/flood
+	$(Q)PYTHONPATH=tests/lib $(PYTHON) -B tests/bench/peers/bench_peers.py \
+		$(B)/bench-peers.json $(PARTS)
 demo:
 	$(Q)tools/check-tools --install build demo
 	$(Q)$(MAKE) --no-print-directory all

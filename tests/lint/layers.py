@@ -25,10 +25,11 @@ FOLDERS = {
     "maps": {"maps"},
     "bpf": {"maps", "bpf"},
     "tools": USER | {"maps", "tools"},
+    "tools/sim": USER | {"maps", "bpf", "tools"},  # compiles the datapath for the host
     "tests": USER | {"maps", "bpf", "tests"},
 }
 # Skeletons are generated, and belong to the one who loads them.
-SKELETON_OWNERS = {"user/datapath", "tests/bench"}
+SKELETON_OWNERS = {"user/datapath", "tests/bench", "tests/bench/peers"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
@@ -45,7 +46,7 @@ def breach(folder, include):
         layer = layer.partition("/")[0]
         allowed = LAYERS.get(layer, set()) | {layer, "maps"}
     else:
-        allowed = FOLDERS.get(top, set())
+        allowed = FOLDERS.get(folder, FOLDERS.get(top, set()))
     return None if first in allowed else f"{folder} may not include {first}/"
 
 
