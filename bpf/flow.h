@@ -159,14 +159,12 @@ static __always_inline __u32 find_previous(const struct flow_query *q)
 {
 	const struct leat_lookup *former = &q->former;
 	__u32 ports = former->hash == LEAT_HASH_FLOW ? q->ports : 0;
-	const struct leat_slot *slot;
 	__u64 hash;
 
 	if (!former->size)
 		return q->previous;
 	hash = leat_flow_hash(former->hash_key, &q->source, ports);
-	slot = lookup_slot(former, leat_hash_slot(hash, former->size));
-	return slot ? slot->previous & LEAT_SLOT_BACKEND : 0;
+	return lookup_slot(former, leat_hash_slot(hash, former->size)).previous & LEAT_SLOT_BACKEND;
 }
 
 static __always_inline int remembers_old_flows(const struct flow_query *q, __u32 previous)

@@ -28,20 +28,21 @@ struct {
 	__array(values, struct leat_services);
 } services SEC(".maps");
 
-/* One table: an array of lines, as long as its service's table_size asks for. */
-struct leat_table {
+/* All have one size, so that the kernel inlines the look-up: one in maps of any size is a call. Memory-mapped,
+ * because the daemon then fills them where they lie. */
+struct leat_part {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_INNER_MAP);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct leat_slot_line));
+	__uint(value_size, sizeof(struct leat_table_part));
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, LEAT_MAX_TABLES);
+	__uint(max_entries, LEAT_MAX_PARTS);
 	__uint(key_size, sizeof(__u32));
-	__array(values, struct leat_table);
+	__array(values, struct leat_part);
 } tables SEC(".maps");
 
 /* Memory-mapped for the same reason. */

@@ -50,18 +50,45 @@ static __always_inline void load_add(__u32 id, __s32 flows)
 		__sync_fetch_and_add(&load->flows, flows);
 }
 
-static __always_inline const struct leat_slot *lookup_slot(const struct leat_lookup *lookup,
-							   __u32 slot)
+/*
+ * The part of a table that a slot lies in; *slot becomes its index there. Which part that is must not
+ * depend on the slot where there is only one: the CPU then has it before it has the packet's hash.
+ */
+static __always_inline const struct leat_table_part *table_part(const struct leat_lookup *lookup,
+								__u32 *slot)
 {
-	const struct leat_slot_line *line;
-	__u32 index = lookup->table;
-	void *table = bpf_map_lookup_elem(&tables, &index);
+	__u32 index = leat_part_index(lookup->table, 0), zero = 0;
+	void *part;
 
-	if (!table)
-		return NULL;
-	index = slot / LEAT_SLOTS_PER_LINE;
-	line = bpf_map_lookup_elem(table, &index);
-	return line ? &line->slots[slot % LEAT_SLOTS_PER_LINE] : NULL;
+	if (lookup->size > LEAT_PART_SLOTS) {
+		index = leat_part_index(lookup->table, *slot);
+		*slot %= LEAT_PART_SLOTS;
+		barrier_var(index);
+	}
+	part = bpf_map_lookup_elem(&tables, &index);
+	return part ? bpf_map_lookup_elem(part, &zero) : NULL;
+}
+
+static __always_inline struct leat_slot part_slot(const struct leat_table_part *part, __u32 at)
+{
+	__u32 member = LEAT_PART_MEMBERS;
+	__u16 backend;
+
+	if (at >= LEAT_PART_SLOTS)
+		return (struct leat_slot){ 0 };
+	if (part->is_packed)
+		member = part->closed[at / 2] >> 4 * (at % 2) & LEAT_PART_MEMBERS;
+	if (member == LEAT_PART_MEMBERS)
+		return part->slots[at];
+	backend = part->members[member];
+	return (struct leat_slot){ .current = backend, .previous = backend };
+}
+
+static __always_inline struct leat_slot lookup_slot(const struct leat_lookup *lookup, __u32 slot)
+{
+	const struct leat_table_part *part = table_part(lookup, &slot);
+
+	return part ? part_slot(part, slot) : (struct leat_slot){ 0 };
 }
 
 /* Advances this CPU's cursor, and returns where it was. CPUs begin apart (by Fibonacci hashing), or all
@@ -104,10 +131,9 @@ static __always_inline __u32 schedule_round_robin(const struct flow_query *q)
 static __always_inline __u32 schedule_least_connections(const struct flow_query *q)
 {
 	const struct leat_lookup *lookup = &q->lookup;
-	const struct leat_slot *slot =
-		lookup_slot(lookup, leat_hash_slot(leat_second_hash(q->hash), lookup->size));
+	__u32 second_slot = leat_hash_slot(leat_second_hash(q->hash), lookup->size);
+	__u32 other = lookup_slot(lookup, second_slot).current;
 	const struct leat_load *first, *second;
-	__u32 other = slot ? slot->current : 0;
 
 	first = backend_load(q->current);
 	second = backend_load(other);

@@ -65,8 +65,8 @@ static __always_inline const struct leat_service *service_find(struct packet *p)
 	return service;
 }
 
-static __always_inline const struct leat_slot *service_slot(const struct leat_service *service,
-							    struct packet *p)
+static __always_inline struct leat_slot service_slot(const struct leat_service *service,
+						     struct packet *p)
 {
 	const struct leat_lookup *lookup = &service->lookup;
 	__u32 ports = lookup->hash == LEAT_HASH_FLOW ? p->ports : 0;
@@ -78,16 +78,15 @@ static __always_inline const struct leat_slot *service_slot(const struct leat_se
 	return lookup_slot(lookup, p->slot);
 }
 
-static __always_inline int slot_suffices(const struct leat_service *service,
-					 const struct leat_slot *slot)
+static __always_inline int slot_suffices(const struct leat_service *service, struct leat_slot slot)
 {
 	if (options.remembers && service->scheduler != LEAT_SCHEDULER_HASH)
 		return 0;
-	return !(slot->previous & LEAT_SLOT_OPEN);
+	return !(slot.previous & LEAT_SLOT_OPEN);
 }
 
 static __always_inline __u32 service_pick_flow(const struct leat_service *service,
-					       const struct leat_slot *slot, const struct packet *p)
+					       struct leat_slot slot, const struct packet *p)
 {
 	struct flow_query q = {
 		.lookup = service->lookup,
@@ -98,9 +97,9 @@ static __always_inline __u32 service_pick_flow(const struct leat_service *servic
 		.hash = p->hash,
 		.ports = p->ports,
 		.slot = p->slot,
-		.current = slot->current,
-		.previous = slot->previous & LEAT_SLOT_BACKEND,
-		.is_open = !!(slot->previous & LEAT_SLOT_OPEN),
+		.current = slot.current,
+		.previous = slot.previous & LEAT_SLOT_BACKEND,
+		.is_open = !!(slot.previous & LEAT_SLOT_OPEN),
 		.protocol = p->service_key.protocol,
 		.tcp_flags = p->tcp_flags,
 	};
@@ -115,13 +114,11 @@ static __always_inline __u32 service_pick_flow(const struct leat_service *servic
 static __always_inline int service_pick(const struct leat_service *service, struct packet *p,
 					__u32 *ret_id, const struct leat_backend **ret_backend)
 {
-	const struct leat_slot *slot = service_slot(service, p);
+	struct leat_slot slot = service_slot(service, p);
 	const struct leat_backend *backend;
-	__u32 id;
+	__u32 id = slot_suffices(service, slot) ? slot.current
+						: service_pick_flow(service, slot, p);
 
-	if (!slot)
-		return -LEAT_INTERNAL;
-	id = slot_suffices(service, slot) ? slot->current : service_pick_flow(service, slot, p);
 	if (!id)
 		return -LEAT_NO_BACKEND;
 	if (options.trace)

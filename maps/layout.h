@@ -14,7 +14,7 @@
 #include "maps/reasons.h"
 #include "maps/ticks.h"
 
-#define LEAT_LAYOUT 2
+#define LEAT_LAYOUT 3
 
 /* An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96. One type for both families. */
 struct leat_addr {
@@ -93,13 +93,36 @@ struct leat_slot {
 	__u16 previous; /* LEAT_SLOT_OPEN is this field's top bit */
 };
 
-/* An array map rounds its values up to eight bytes; a cache line of slots wastes nothing. */
-#define LEAT_SLOTS_PER_LINE 16
+/*
+ * A table consists of parts, each a map of its own, and nearly always of one: it has room for the default
+ * table size, and for the prime above that. In a part with few backends, half a byte is all that a
+ * packet reads of its slot while that is closed: the index in `members` of who has it. So 65 536 slots
+ * take 32 KiB of a cache, and not 256. An open slot's half says to look into `slots`; what a packed part
+ * has there for closed ones means nothing.
+ */
+#define LEAT_PART_SLOTS	     65600
+#define LEAT_PART_MEMBERS    15 /* this index: see `slots` */
+#define LEAT_TABLE_MAX_PARTS 16
 
-struct leat_slot_line {
-	struct leat_slot slots[LEAT_SLOTS_PER_LINE];
+struct leat_table_part {
+	__u16 members[LEAT_PART_MEMBERS + 1];
+	__u32 is_packed; /* 0: more backends than members, so that `closed` says nothing */
+	__u32 zero[7];
+	__u8 closed[LEAT_PART_SLOTS / 2]; /* two slots a byte, the even one's lower half first */
+	struct leat_slot slots[LEAT_PART_SLOTS];
 };
 
+#define LEAT_MAX_PARTS	       (LEAT_MAX_TABLES * LEAT_TABLE_MAX_PARTS)
+#define LEAT_TABLE_PARTS(size) (((size) + LEAT_PART_SLOTS - 1) / LEAT_PART_SLOTS)
+
+/* Of a slot's part in the map of tables. */
+static inline __u32 leat_part_index(__u32 table, __u32 slot)
+{
+	return table * LEAT_TABLE_MAX_PARTS + slot / LEAT_PART_SLOTS;
+}
+
+/* Slots that share a clock. */
+#define LEAT_SLOTS_PER_LINE    16
 #define LEAT_TABLE_LINES(size) (((size) + LEAT_SLOTS_PER_LINE - 1) / LEAT_SLOTS_PER_LINE)
 
 /* Of a line of slots, in ticks. An array of them lies beside each table that has open slots. */
@@ -283,7 +306,7 @@ LEAT_SAME_SIZE(struct leat_service_key, 24);
 LEAT_SAME_SIZE(struct leat_lookup, 16);
 LEAT_SAME_SIZE(struct leat_service, 40);
 LEAT_SAME_SIZE(struct leat_service_entry, 64);
-LEAT_SAME_SIZE(struct leat_slot_line, 64);
+LEAT_SAME_SIZE(struct leat_table_part, 64 + LEAT_PART_SLOTS / 2 + 4 * LEAT_PART_SLOTS);
 LEAT_SAME_SIZE(struct leat_backend, 64);
 LEAT_SAME_SIZE(struct leat_counter, 16);
 LEAT_SAME_SIZE(struct leat_flow, 16);

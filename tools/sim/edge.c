@@ -73,7 +73,7 @@ int edge_init(struct datapath *edge, uint32_t flow_buckets, uint32_t cpus, uint6
 		.memory = { .flow_key = flow_key, .flow_mask = flow_buckets - 1 },
 	};
 	r |= outer_init(&edge->services, 1);
-	r |= outer_init(&edge->tables, LEAT_MAX_TABLES);
+	r |= outer_init(&edge->tables, LEAT_MAX_PARTS);
 	r |= outer_init(&edge->clocks, LEAT_MAX_TABLES);
 	r |= outer_init(&edge->orders, LEAT_MAX_SERVICES);
 	r |= buckets_init(&edge->flows, flow_buckets);
@@ -107,23 +107,38 @@ void edge_deinit(struct datapath *edge)
 	edge->all_cursors = NULL;
 }
 
-const struct leat_slot *edge_slot(const struct datapath *edge, uint64_t hash)
+/* The part of the table that a hash's slot is in, and where it is in there. */
+static const struct leat_table_part *find_part(const struct datapath *edge, uint64_t hash,
+					       uint32_t *ret_at)
 {
 	const struct leat_lookup *lookup = &edge->service.value.lookup;
-	struct edge_map *const *table = edge_map_at(&edge->tables, lookup->table);
-	const struct leat_slot *slots = (*table)->values;
+	uint32_t slot = leat_hash_slot(hash, lookup->size);
+	struct edge_map *const *map =
+		edge_map_at(&edge->tables, leat_part_index(lookup->table, slot));
 
-	return &slots[leat_hash_slot(hash, lookup->size)];
+	*ret_at = slot % LEAT_PART_SLOTS;
+	return (*map)->values;
+}
+
+struct leat_slot edge_slot(const struct datapath *edge, uint64_t hash)
+{
+	uint32_t at;
+	const struct leat_table_part *part = find_part(edge, hash, &at);
+
+	return part_slot(part, at);
 }
 
 void edge_prefetch(const struct datapath *edge, uint64_t hash, bool is_last)
 {
-	const struct leat_slot *slot = edge_slot(edge, hash);
+	uint32_t at;
+	const struct leat_table_part *part = find_part(edge, hash, &at);
 
 	if (is_last)
-		__builtin_prefetch(edge_map_at(&edge->backends, slot->current));
+		__builtin_prefetch(edge_map_at(&edge->backends, part_slot(part, at).current));
+	else if (part->is_packed)
+		__builtin_prefetch(&part->closed[at / 2]);
 	else
-		__builtin_prefetch(slot);
+		__builtin_prefetch(&part->slots[at]);
 }
 
 static uint32_t pick(const struct edge_packet *packet)

@@ -51,7 +51,7 @@ struct edge_packet {
 };
 
 /* What a hash under the service's key finds. */
-const struct leat_slot *edge_slot(const struct datapath *edge, uint64_t hash);
+struct leat_slot edge_slot(const struct datapath *edge, uint64_t hash);
 /* Fetches the slot of a hash under the service's key into the CPU's cache, and then what is in there. */
 void edge_prefetch(const struct datapath *edge, uint64_t hash, bool is_last);
 /* The id of the backend that the packet goes to, or 0. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "datapath/datapath.h"
+#include "model/table_part.h"
 #include "tools/sim/clock.h"
 #include "tools/sim/edge.h"
 
@@ -35,12 +36,14 @@ static struct edge_map *new_inner(uint32_t value_size, uint32_t max_entries)
 static int set_slots(const struct datapath *datapath, uint16_t table, const struct leat_slot *slots,
 		     uint32_t size)
 {
-	struct edge_map *map = new_inner(sizeof(struct leat_slot_line), LEAT_TABLE_LINES(size));
+	for (uint32_t slot = 0; slot < size; slot += LEAT_PART_SLOTS) {
+		struct edge_map *map = new_inner(sizeof(struct leat_table_part), 1);
 
-	if (!map)
-		return -ENOMEM;
-	memcpy(map->values, slots, size * sizeof(*slots));
-	swap_inner(&datapath->tables, table, map);
+		if (!map)
+			return -ENOMEM;
+		table_part_fill(map->values, &slots[slot], table_part_size(size, slot));
+		swap_inner(&datapath->tables, leat_part_index(table, slot), map);
+	}
 	return 0;
 }
 
@@ -178,6 +181,13 @@ static int drop_inner(const struct edge_map *outer, uint32_t index)
 	return 0;
 }
 
+static int delete_table(const struct datapath *datapath, uint32_t table)
+{
+	for (uint32_t part = 0; part < LEAT_TABLE_MAX_PARTS; part++)
+		swap_inner(&datapath->tables, leat_part_index(table, 0) + part, NULL);
+	return 0;
+}
+
 static int execute_operation(struct datapath *datapath, const struct plan_operation *operation)
 {
 	const struct image *image = operation->image;
@@ -210,7 +220,7 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 	case PLAN_STOP_CLOCKS:
 		return drop_inner(&datapath->clocks, operation->table);
 	case PLAN_DELETE_TABLE:
-		return drop_inner(&datapath->tables, operation->table);
+		return delete_table(datapath, operation->table);
 	case PLAN_DELETE_BACKEND:
 		return delete_backend(datapath, operation->backend->id);
 	default:

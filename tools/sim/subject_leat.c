@@ -344,7 +344,7 @@ bool leat_opens_flow(const struct subject *subject, const struct flow *flow)
 {
 	const struct leat *leat = subject->state;
 
-	return slot_is_open(*edge_slot(&leat->nodes[flow->node]->edge, flow->hash));
+	return slot_is_open(edge_slot(&leat->nodes[flow->node]->edge, flow->hash));
 }
 
 uint32_t leat_count_open(const struct subject *subject)

@@ -11,48 +11,53 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "datapath/internal.h"
+#include "model/table_part.h"
 
 static int map_fd(const struct bpf_map *map)
 {
 	return bpf_map__fd(map);
 }
 
-static int create_inner_map(const char *name, uint32_t value_size, uint32_t lines, uint32_t flags)
+static int create_inner_map(const char *name, uint32_t value_size, uint32_t count, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_INNER_MAP | flags);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, lines,
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size, count,
 				&options);
 
 	return fd < 0 ? -errno : fd;
 }
 
-/* A new inner map that holds `lines`; its descriptor or -errno. */
-static int create_filled(const char *name, const void *lines, uint32_t line_size, uint32_t count)
+/* A new inner map that holds `values`; its descriptor or -errno. */
+static int create_filled(const char *name, const void *values, uint32_t value_size, uint32_t count)
 {
 	cleanup(freep) uint32_t *indices = calloc(count, sizeof(*indices));
-	cleanup(close_fdp) int fd = create_inner_map(name, line_size, count, 0);
+	cleanup(close_fdp) int fd = create_inner_map(name, value_size, count, BPF_F_INNER_MAP);
 	int r;
 
 	if (!indices)
 		return -ENOMEM;
 	if (fd < 0)
 		return fd;
-	for (uint32_t line = 0; line < count; line++)
-		indices[line] = line;
-	r = bpf_map_update_batch(fd, indices, lines, &count, NULL);
+	for (uint32_t i = 0; i < count; i++)
+		indices[i] = i;
+	r = bpf_map_update_batch(fd, indices, values, &count, NULL);
 	return r < 0 ? r : take_fd(fd);
 }
 
-static int create_table(const struct leat_slot *slots, uint32_t size)
+static int create_part(const struct leat_slot *slots, uint32_t size)
 {
-	uint32_t count = LEAT_TABLE_LINES(size);
-	cleanup(freep) struct leat_slot_line *lines = calloc(count, sizeof(*lines));
+	cleanup(close_fdp) int fd =
+		create_inner_map("leat_part", sizeof(struct leat_table_part), 1, BPF_F_MMAPABLE);
+	struct leat_table_part *part;
 
-	if (!lines)
-		return -ENOMEM;
-	for (uint32_t slot = 0; slot < size; slot++)
-		lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE] = slots[slot];
-	return create_filled("leat_table", lines, sizeof(*lines), count);
+	if (fd < 0)
+		return fd;
+	part = mmap(NULL, sizeof(*part), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (part == MAP_FAILED)
+		return -errno;
+	table_part_fill(part, slots, size);
+	munmap(part, sizeof(*part));
+	return take_fd(fd);
 }
 
 static int create_order(const struct image *image)
@@ -80,7 +85,7 @@ static int open_clocks(struct datapath *datapath, const struct plan_operation *o
 		return bpf_map_get_fd_by_id(id);
 	return create_inner_map("leat_clocks", sizeof(struct leat_clock),
 				LEAT_TABLE_LINES(operation->image->value.lookup.size),
-				BPF_F_MMAPABLE);
+				BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 }
 
 /* Makes an interface a target of redirects. One that has just gone is no error: its backends' next
@@ -180,6 +185,54 @@ static int start_lines(const struct plan_operation *operation, int fd)
 	return 0;
 }
 
+/* The slots of the table that a step writes. */
+static const struct leat_slot *written_slots(const struct plan_operation *operation,
+					     uint32_t *ret_size)
+{
+	const struct image *image = operation->image;
+	bool is_former = operation->step == PLAN_SET_FORMER ||
+			 operation->table != image->value.lookup.table;
+
+	*ret_size = is_former ? image->value.former.size : image->value.lookup.size;
+	return is_former ? image->former_slots : image->slots;
+}
+
+static size_t count_inner_maps(const struct plan_operation *operation)
+{
+	uint32_t size;
+
+	switch (operation->step) {
+	case PLAN_SET_TABLE:
+	case PLAN_SET_FORMER:
+		written_slots(operation, &size);
+		return LEAT_TABLE_PARTS(size);
+	case PLAN_SET_ORDER:
+	case PLAN_START_CLOCKS:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * The inner maps that a plan swaps in, in the order of its operations, made before the first one is
+ * executed.
+ */
+struct prepared {
+	uint32_t *indices; /* in their outer map */
+	int *fds;
+	size_t count;
+	size_t done; /* so many were swapped in */
+};
+
+static void prepared_deinit(struct prepared *prepared)
+{
+	for (size_t i = 0; i < prepared->count; i++)
+		close(prepared->fds[i]);
+	free(prepared->indices);
+	free(prepared->fds);
+}
+
 static size_t count_same_step(const struct plan *plan, size_t first)
 {
 	size_t count = 0;
@@ -190,35 +243,31 @@ static size_t count_same_step(const struct plan *plan, size_t first)
 	return count;
 }
 
-static int start_all_lines(const struct plan *plan, size_t first, uint32_t count, const int *fds)
+/*
+ * Swaps in all inner maps of a step by one call: since Linux 6.8 the kernel then waits once, not once
+ * a map, until no program sees the old ones any more. The parts of a table are swapped one after the
+ * other, which no packet sees because each looks at one slot, and all of them even if the daemon is
+ * killed meanwhile: the call is not interrupted.
+ */
+static int swap_inner_maps(const struct bpf_map *outer, const struct plan *plan, size_t first,
+			   struct prepared *prepared)
 {
+	size_t operations = count_same_step(plan, first), at = prepared->done;
+	uint32_t count = 0;
 	int r = 0;
 
-	if (plan->operations[first].step != PLAN_START_CLOCKS)
-		return 0;
-	for (uint32_t i = 0; r == 0 && i < count; i++)
-		r = start_lines(&plan->operations[first + i], fds[i]);
-	return r;
-}
-
-/* Swaps in all inner maps of a step by one call: since Linux 6.8 the kernel then waits once, not once
- * a map, until no program sees the old ones any more. */
-static int swap_inner_maps(const struct bpf_map *outer, const struct plan *plan, size_t first,
-			   int *fds)
-{
-	uint32_t count = (uint32_t)count_same_step(plan, first);
-	cleanup(freep) uint32_t *indices = calloc(count, sizeof(*indices));
-	int r = indices ? start_all_lines(plan, first, count, &fds[first]) : -ENOMEM;
-
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; i < count; i++) {
+	for (size_t i = 0; r == 0 && i < operations; i++) {
 		const struct plan_operation *operation = &plan->operations[first + i];
 
-		indices[i] = operation->step == PLAN_SET_ORDER ? operation->image->value.id
-							       : operation->table;
+		if (operation->step == PLAN_START_CLOCKS)
+			r = start_lines(operation, prepared->fds[at + i]);
+		count += (uint32_t)count_inner_maps(operation);
 	}
-	return bpf_map_update_batch(map_fd(outer), indices, &fds[first], &count, NULL);
+	if (r < 0)
+		return r;
+	prepared->done += count;
+	return bpf_map_update_batch(map_fd(outer), &prepared->indices[at], &prepared->fds[at],
+				    &count, NULL);
 }
 
 static int set_service(struct datapath *datapath, const struct plan_operation *operation)
@@ -249,10 +298,28 @@ static int delete_backend(struct datapath *datapath, const struct plan_operation
 				   &nothing, BPF_ANY);
 }
 
-/* What a daemon that was killed had deleted already is deleted. */
+/* Here and below: what a daemon that was killed had deleted already is deleted. */
 static int delete_inner_map(const struct bpf_map *outer, uint32_t index)
 {
 	return bpf_map_delete_elem(map_fd(outer), &index) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int table_delete(struct datapath *datapath, uint32_t table)
+{
+	for (uint32_t part = 0; part < LEAT_TABLE_MAX_PARTS; part++) {
+		uint32_t index = leat_part_index(table, 0) + part;
+
+		if (bpf_map_delete_elem(map_fd(datapath->maps->maps.tables), &index) < 0)
+			return part && errno == ENOENT ? 0 : -errno;
+	}
+	return 0;
+}
+
+static int delete_table(struct datapath *datapath, uint32_t table)
+{
+	int r = table_delete(datapath, table);
+
+	return r == -ENOENT ? 0 : r;
 }
 
 static int execute_operation(struct datapath *datapath, const struct plan_operation *operation)
@@ -280,7 +347,7 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 	case PLAN_STOP_CLOCKS:
 		return delete_inner_map(datapath->maps->maps.clocks, operation->table);
 	case PLAN_DELETE_TABLE:
-		return delete_inner_map(datapath->maps->maps.tables, operation->table);
+		return delete_table(datapath, operation->table);
 	case PLAN_DELETE_BACKEND:
 		return delete_backend(datapath, operation);
 	default:
@@ -304,55 +371,59 @@ static const struct bpf_map *outer_map(const struct datapath *datapath, enum pla
 	}
 }
 
-static int make_inner_map(struct datapath *datapath, const struct plan_operation *operation)
+/* Takes over the descriptor, or passes its error on. */
+static int prepared_add(struct prepared *prepared, uint32_t index, int fd)
 {
-	const struct image *image = operation->image;
-
-	switch (operation->step) {
-	case PLAN_SET_TABLE:
-		if (operation->table == image->value.lookup.table)
-			return create_table(image->slots, image->value.lookup.size);
-		return create_table(image->former_slots, image->value.former.size);
-	case PLAN_SET_FORMER:
-		return create_table(image->former_slots, image->value.former.size);
-	case PLAN_SET_ORDER:
-		return create_order(image);
-	default:
-		return open_clocks(datapath, operation);
-	}
+	if (fd < 0)
+		return fd;
+	prepared->indices[prepared->count] = index;
+	prepared->fds[prepared->count++] = fd;
+	return 0;
 }
 
-/* The inner maps that a plan swaps in, made before its first operation is executed. */
-struct prepared {
-	int *fds;
-	size_t count;
-};
-
-static void prepared_deinit(struct prepared *prepared)
+static int prepare_table(struct prepared *prepared, const struct plan_operation *operation)
 {
-	for (size_t i = 0; i < prepared->count; i++) {
-		if (prepared->fds[i] >= 0)
-			close(prepared->fds[i]);
+	uint32_t size;
+	const struct leat_slot *slots = written_slots(operation, &size);
+	int r = 0;
+
+	for (uint32_t slot = 0; r == 0 && slot < size; slot += LEAT_PART_SLOTS)
+		r = prepared_add(prepared, leat_part_index(operation->table, slot),
+				 create_part(&slots[slot], table_part_size(size, slot)));
+	return r;
+}
+
+static int prepare_inner_maps(struct datapath *datapath, const struct plan_operation *operation,
+			      struct prepared *prepared)
+{
+	switch (operation->step) {
+	case PLAN_SET_TABLE:
+	case PLAN_SET_FORMER:
+		return prepare_table(prepared, operation);
+	case PLAN_SET_ORDER:
+		return prepared_add(prepared, operation->image->value.id,
+				    create_order(operation->image));
+	case PLAN_START_CLOCKS:
+		return prepared_add(prepared, operation->table, open_clocks(datapath, operation));
+	default:
+		return 0;
 	}
-	free(prepared->fds);
 }
 
 static int prepare(struct datapath *datapath, const struct plan *plan, struct prepared *prepared)
 {
-	prepared->fds = calloc(plan->count + 1, sizeof(*prepared->fds));
-	if (!prepared->fds)
-		return -ENOMEM;
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_operation *operation = &plan->operations[i];
+	size_t count = 0;
+	int r = 0;
 
-		prepared->fds[prepared->count++] = -1;
-		if (!outer_map(datapath, operation->step))
-			continue;
-		prepared->fds[i] = make_inner_map(datapath, operation);
-		if (prepared->fds[i] < 0)
-			return prepared->fds[i];
-	}
-	return 0;
+	for (size_t i = 0; i < plan->count; i++)
+		count += count_inner_maps(&plan->operations[i]);
+	prepared->indices = calloc(count + 1, sizeof(*prepared->indices));
+	prepared->fds = calloc(count + 1, sizeof(*prepared->fds));
+	if (!prepared->indices || !prepared->fds)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < plan->count; i++)
+		r = prepare_inner_maps(datapath, &plan->operations[i], prepared);
+	return r;
 }
 
 /* The backends whose ids a plan gives back. */
@@ -389,14 +460,15 @@ static int forget_lost(struct datapath *datapath, const struct plan *plan)
 	return 0;
 }
 
-static int execute_step(struct datapath *datapath, const struct plan *plan, size_t at, int *fds)
+static int execute_step(struct datapath *datapath, const struct plan *plan, size_t at,
+			struct prepared *prepared)
 {
 	const struct plan_operation *operation = &plan->operations[at];
 	const struct bpf_map *outer = outer_map(datapath, operation->step);
 
 	if (datapath->latch)
 		datapath->latch(datapath->latch_user, operation);
-	return outer ? swap_inner_maps(outer, plan, at, fds)
+	return outer ? swap_inner_maps(outer, plan, at, prepared)
 		     : execute_operation(datapath, operation);
 }
 
@@ -412,7 +484,7 @@ int datapath_execute(struct datapath *datapath, const struct plan *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		enum plan_step step = plan->operations[i].step;
 
-		r = execute_step(datapath, plan, i, prepared.fds);
+		r = execute_step(datapath, plan, i, &prepared);
 		if (r < 0) {
 			log_error("the map operation %s failed: %s", plan_step_name(step),
 				  strerror(-r));

@@ -62,6 +62,9 @@ int service_map_swap(struct datapath *datapath);
 /* Forgets the collected changes and reads what the map holds. */
 int service_map_read(struct datapath *datapath);
 
+/* execute.c: deletes all parts of a table; 0, -ENOENT if it has none, or -errno. */
+int table_delete(struct datapath *datapath, uint32_t table);
+
 /* flow_map.c: maps the memory of flows and the loads. 0 or -errno. */
 int flow_map_open(struct datapath *datapath);
 void flow_map_close(struct datapath *datapath);

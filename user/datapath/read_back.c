@@ -9,9 +9,9 @@
 
 #include "base/log.h"
 #include "datapath/internal.h"
+#include "model/table_part.h"
 
-/* The prime above the largest table is still below this. */
-#define TABLE_SIZE_BOUND (2 * LEAT_MAX_TABLE_SIZE)
+#define TABLE_SIZE_BOUND (LEAT_TABLE_MAX_PARTS * LEAT_PART_SLOTS)
 
 struct reading {
 	struct datapath *datapath;
@@ -42,41 +42,42 @@ static bool is_plausible(const struct leat_service *service)
 	       is_plausible_lookup(&service->former);
 }
 
-static int read_lines(const struct bpf_map *outer, uint32_t index, void *lines, uint32_t count)
+/* The inner map at `index`; a descriptor or -errno. */
+static int open_inner(const struct bpf_map *outer, uint32_t index)
 {
-	cleanup(freep) uint32_t *indices = calloc(count + 1, sizeof(*indices));
-	cleanup(close_fdp) int fd = -1;
-	uint32_t id, next, read = count;
+	uint32_t id;
 	int r = bpf_map_lookup_elem(fd_of(outer), &index, &id);
 
-	if (r < 0)
-		return r;
-	fd = bpf_map_get_fd_by_id(id);
+	if (r == 0)
+		r = bpf_map_get_fd_by_id(id);
+	return r < 0 ? -errno : r;
+}
+
+static int read_part(struct datapath *datapath, uint32_t index, struct leat_table_part *part)
+{
+	cleanup(close_fdp) int fd = open_inner(datapath->maps->maps.tables, index);
+	const uint32_t zero = 0;
+
 	if (fd < 0)
-		return -errno;
-	if (!indices)
-		return -ENOMEM;
-	r = bpf_map_lookup_batch(fd, NULL, &next, indices, lines, &read, NULL);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	return read == count ? 0 : -EUCLEAN;
+		return fd;
+	return bpf_map_lookup_elem(fd, &zero, part) < 0 ? -errno : 0;
 }
 
 static int read_table(struct datapath *datapath, const struct leat_lookup *lookup,
 		      struct leat_slot **ret_slots)
 {
-	uint32_t count = LEAT_TABLE_LINES(lookup->size);
-	cleanup(freep) struct leat_slot_line *lines = calloc(count + 1, sizeof(*lines));
+	cleanup(freep) struct leat_table_part *part = calloc(1, sizeof(*part));
 	cleanup(freep) struct leat_slot *slots = calloc(lookup->size + 1, sizeof(*slots));
-	int r;
 
-	if (!lines || !slots)
+	if (!part || !slots)
 		return -ENOMEM;
-	r = read_lines(datapath->maps->maps.tables, lookup->table, lines, count);
-	if (r < 0)
-		return r;
-	for (uint32_t slot = 0; slot < lookup->size; slot++)
-		slots[slot] = lines[slot / LEAT_SLOTS_PER_LINE].slots[slot % LEAT_SLOTS_PER_LINE];
+	for (uint32_t slot = 0; slot < lookup->size; slot += LEAT_PART_SLOTS) {
+		int r = read_part(datapath, leat_part_index(lookup->table, slot), part);
+
+		if (r < 0)
+			return r;
+		table_part_read(part, &slots[slot], table_part_size(lookup->size, slot));
+	}
 	*ret_slots = take_ptr(slots);
 	return 0;
 }
@@ -239,10 +240,8 @@ static void find_used(const struct reading *reading, struct used *used)
  * its id is used again. */
 static void delete_orphan_tables(struct reading *reading, const struct used *used)
 {
-	int fd = fd_of(reading->datapath->maps->maps.tables);
-
 	for (uint32_t table = 0; table < LEAT_MAX_TABLES; table++) {
-		if (!used->tables[table] && bpf_map_delete_elem(fd, &table) < 0)
+		if (!used->tables[table] && table_delete(reading->datapath, table) < 0)
 			return;
 	}
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "daemon/daemon.h"
@@ -74,6 +75,17 @@ static bool parse_options(int argc, char **argv, struct daemon_options *options,
 	return false;
 }
 
+/* All tables of a large change are open at the same time. What cannot be had, the change will say. */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_options options = {
@@ -88,6 +100,7 @@ int main(int argc, char **argv)
 		log_error("leatd loads programs into the kernel; run it as root");
 		return EXIT_FAILURE;
 	}
+	raise_file_limit();
 	r = daemon_run(&options);
 	if (r < 0)
 		log_error("leatd ends: %s", strerror(-r));

@@ -303,10 +303,10 @@ static int compute_slots(struct image *image, const struct node *node,
 			 const struct table_backend *inputs)
 {
 	uint32_t size = service->config.table_size;
-	cleanup(freep) uint16_t *currents = calloc(size, sizeof(*currents));
+	cleanup(freep) uint16_t *currents = malloc(size * sizeof(*currents));
 	int r;
 
-	image->slots = calloc(size, sizeof(*image->slots));
+	image->slots = malloc(size * sizeof(*image->slots));
 	if (!image->slots || !currents)
 		return -ENOMEM;
 	r = compute_currents(image, node, service, old, inputs, currents);
@@ -330,29 +330,6 @@ static int image_fill_slots(struct image *image, const struct node *node,
 	if (r == 0)
 		r = image_fill_former(image, old);
 	return r < 0 ? r : image_fill_order(image, old, inputs);
-}
-
-bool image_is_comparable(const struct image *a, const struct image *b)
-{
-	return a && a->value.lookup.table == b->value.lookup.table &&
-	       a->value.lookup.size == b->value.lookup.size;
-}
-
-bool image_opens_slot(const struct image *before, const struct image *after, uint32_t slot)
-{
-	return slot_is_open(after->slots[slot]) &&
-	       !(image_is_comparable(before, after) && slot_is_open(before->slots[slot]));
-}
-
-bool image_moves_slot(const struct image *before, const struct image *after, uint32_t slot)
-{
-	const struct leat_slot *was, *now = &after->slots[slot];
-
-	if (!image_is_comparable(before, after))
-		return false;
-	was = &before->slots[slot];
-	return slot_is_open(*was) && slot_is_open(*now) && was->current != now->current &&
-	       (after->former_slots || (now->previous & LEAT_SLOT_BACKEND) == was->current);
 }
 
 uint32_t image_count_open(const struct image *image)

@@ -92,12 +92,33 @@ static inline bool slot_is_open(struct leat_slot slot)
 }
 
 /* Whether both have their slots at the same place; `a` may be NULL. */
-bool image_is_comparable(const struct image *a, const struct image *b);
+static inline bool image_is_comparable(const struct image *a, const struct image *b)
+{
+	return a && a->value.lookup.table == b->value.lookup.table &&
+	       a->value.lookup.size == b->value.lookup.size;
+}
+
 /* Whether a slot of `after` is open that was not in `before`; NULL, or with another table: none was. */
-bool image_opens_slot(const struct image *before, const struct image *after, uint32_t slot);
+static inline bool image_opens_slot(const struct image *before, const struct image *after,
+				    uint32_t slot)
+{
+	return slot_is_open(after->slots[slot]) &&
+	       !(image_is_comparable(before, after) && slot_is_open(before->slots[slot]));
+}
+
 /* Whether a slot that stays open leaves a current backend that its older flows may be on. Packets to that
  * were not noted while it was the current one, so that it counts as in use from now on. */
-bool image_moves_slot(const struct image *before, const struct image *after, uint32_t slot);
+static inline bool image_moves_slot(const struct image *before, const struct image *after,
+				    uint32_t slot)
+{
+	struct leat_slot was, now = after->slots[slot];
+
+	if (!image_is_comparable(before, after))
+		return false;
+	was = before->slots[slot];
+	return slot_is_open(was) && slot_is_open(now) && was.current != now.current &&
+	       (after->former_slots || (now.previous & LEAT_SLOT_BACKEND) == was.current);
+}
 
 /* The number of open slots, counted. */
 uint32_t image_count_open(const struct image *image);

@@ -109,7 +109,8 @@ static void what_nothing_refers_to_is_deleted(void **state)
 	const struct image *image;
 	struct datapath *datapath;
 	struct image **images;
-	uint32_t table = 3, map_id; /* the first that is free */
+	uint32_t table = leat_part_index(3, 0); /* the first that is free */
+	uint32_t used, map_id;
 	size_t count;
 	int fd;
 
@@ -122,8 +123,8 @@ static void what_nothing_refers_to_is_deleted(void **state)
 	assert_int_equal(bpf_map_update_elem(fd_of(datapath->maps->maps.registry), &stranger,
 					     &entry, BPF_ANY),
 			 0);
-	assert_int_equal(bpf_map_lookup_elem(fd_of(datapath->maps->maps.tables),
-					     &image->value.lookup.table, &map_id),
+	used = leat_part_index(image->value.lookup.table, 0);
+	assert_int_equal(bpf_map_lookup_elem(fd_of(datapath->maps->maps.tables), &used, &map_id),
 			 0);
 	fd = bpf_map_get_fd_by_id(map_id);
 	assert_int_equal(
