@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 
+#include "tests/bench/affinity.h"
 #include "tests/bench/run.h"
 #include "tests/bench/timing.h"
 
@@ -22,29 +22,6 @@ struct worker {
 	double together[ROUNDS];
 	int result;
 };
-
-static int find_cores(size_t cores[CORES])
-{
-	cpu_set_t allowed;
-	int count = 0;
-
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return -errno;
-	for (size_t core = 0; core < CPU_SETSIZE && count < CORES; core++) {
-		if (CPU_ISSET(core, &allowed))
-			cores[count++] = core;
-	}
-	return count;
-}
-
-static int pin(size_t core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
-}
 
 static void note(struct worker *worker, int r)
 {
@@ -68,7 +45,7 @@ static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
-	note(worker, pin(worker->core));
+	note(worker, affinity_pin(worker->core));
 	for (size_t round = 0; round < ROUNDS; round++)
 		run_round(worker, round);
 	return NULL;
@@ -117,7 +94,7 @@ int bench_cores(struct results *results, struct rehearsal *rehearsals)
 {
 	struct worker workers[CORES] = { 0 };
 	size_t cores[CORES];
-	int count = find_cores(cores), r = 0;
+	int count = affinity_find(cores, CORES), r = 0;
 
 	results_section(results, "BOTH CORES", "ns");
 	if (count < CORES) {

@@ -9,15 +9,19 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "tests/bench/affinity.h"
 #include "tests/bench/frame.h"
 #include "tests/bench/marks.h"
+#include "tests/bench/reloads.h"
 #include "tests/bench/scenarios.h"
 #include "tests/bench/timing.h"
 
 #include "live.skel.h"
 
 #define ROUNDS	  31
-#define BATCH	  64 /* frames a call of the driver, as NAPI would have it */
+#define RELOADS	  4
+#define MOST_RUNS 512 /* while there are reloads */
+#define BATCH	  64  /* frames a call of the driver, as NAPI would have it */
 #define TRIES	  20
 #define PATIENCE  UINT64_C(1000000000)
 #define NEAR_END  "leat-near"
@@ -32,6 +36,10 @@ struct live {
 	uint32_t near, far;
 	double floor_ns[ROUNDS];
 	double leat_ns[ROUNDS];
+	double quiet_ns[ROUNDS]; /* means, as the next ones */
+	double reload_ns[MOST_RUNS];
+	size_t reload_runs;
+	size_t cores[2];
 	uint64_t sent;
 	int result;
 };
@@ -134,24 +142,65 @@ static int measure(struct live *live)
 		r = measure_frames(live, programs->progs.live_floor, &live->floor_ns[round]);
 		if (r == 0)
 			r = measure_frames(live, programs->progs.live_leat, &live->leat_ns[round]);
+		live->quiet_ns[round] = timing_mean_ns(programs->bss->marks);
 	}
 	return r;
+}
+
+static int measure_beside(struct live *live, const struct reloads *reloads)
+{
+	double median;
+	int r = 0;
+
+	while (r == 0 && reloads->done < RELOADS && live->reload_runs < MOST_RUNS) {
+		r = measure_frames(live, live->programs->progs.live_leat, &median);
+		live->reload_ns[live->reload_runs++] = timing_mean_ns(live->programs->bss->marks);
+	}
+	return r;
+}
+
+/* Frames leave from one core while another one prepares and swaps in tables. */
+static int measure_reloads(struct live *live)
+{
+	struct reloads reloads;
+	int r = reloads_start(&reloads, live->rehearsal, live->cores[1]), ended;
+
+	if (r < 0)
+		return r;
+	r = measure_beside(live, &reloads);
+	ended = reloads_stop(&reloads);
+	return r < 0 ? r : ended;
 }
 
 /* In a thread of its own, because a network namespace is a thread's. */
 static void *work(void *argument)
 {
 	struct live *live = argument;
-	int r = unshare(CLONE_NEWNET) < 0 ? -errno : 0;
+	int r = unshare(CLONE_NEWNET) < 0 ? -errno : 0, cores;
 
+	cores = affinity_find(live->cores, ARRAY_SIZE(live->cores));
+	if (r == 0 && cores > 0)
+		r = affinity_pin(live->cores[0]);
 	if (r == 0)
 		r = load(live, scenario_find("tcp4-1M"));
 	if (r == 0)
 		r = make_pair(live);
 	if (r == 0)
 		r = measure(live);
+	if (r == 0 && cores == ARRAY_SIZE(live->cores))
+		r = measure_reloads(live);
 	live->result = r;
 	return NULL;
+}
+
+static void report_reloads(struct results *results, const struct live *live)
+{
+	struct result row = { .name = "live-reload" };
+
+	row.value = timing_median(live->reload_ns, live->reload_runs);
+	row.least = timing_least(live->reload_ns, live->reload_runs);
+	row.ratio = row.value / timing_median(live->quiet_ns, ROUNDS);
+	results_add(results, &row);
 }
 
 static void report_all(struct results *results, const struct live *live)
@@ -166,6 +215,8 @@ static void report_all(struct results *results, const struct live *live)
 	row.ratio = timing_median_ratio(live->leat_ns, live->floor_ns, ROUNDS);
 	results_add(results, &floor);
 	results_add(results, &row);
+	if (live->reload_runs)
+		report_reloads(results, live);
 }
 
 int bench_live(struct results *results, struct rehearsal *rehearsals)

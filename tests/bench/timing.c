@@ -59,6 +59,12 @@ double timing_median_ratio(const double *samples, const double *floor, size_t co
 	return timing_median(ratios, count);
 }
 
+double timing_mean_ns(const __u64 *marks)
+{
+	return (double)(marks[MARKS - 1] - marks[MARKS_WARM]) /
+	       ((MARKS - 1 - MARKS_WARM) * (double)MARK_PACKETS);
+}
+
 double timing_marked_ns(const __u64 *marks)
 {
 	double spans[MARKS];

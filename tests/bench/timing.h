@@ -18,5 +18,7 @@ double timing_median_ratio(const double *samples, const double *floor, size_t co
 
 /* Of the spans between a run's MARKS marks, for one packet. */
 double timing_marked_ns(const __u64 *marks);
+/* The mean of all of them: whatever held a packet up is in there. */
+double timing_mean_ns(const __u64 *marks);
 
 #endif
