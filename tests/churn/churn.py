@@ -32,7 +32,7 @@ if __name__ == "__main__":
 from events import KINDS
 from leatd import LEAT, Leatd
 from namespace import PREFIX, stop
-from network import SERVICE4, Network
+from network import SERVICE4, SERVICE6, Network
 from outcome import make_report, print_report
 from programs import PORT, Client, Flood, Server, ignore_flood
 from verdict import Outage
@@ -42,7 +42,8 @@ FLOOD_PHASES = (("nothing", 0.1), ("syn", 0.6), ("ack", 1.0))  # up to which par
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    flows: int
+    flows: int  # over IPv4
+    flows6: int  # over IPv6
     short: int  # flows that are closed after each exchange
     datagram: int  # flows over UDP
     interval_s: float  # within which each flow exchanges once
@@ -58,10 +59,10 @@ BACKENDS_AT_START = 5
 # Patient, because a machine that is busy with a flood is not a backend that is down.
 PROBE = {"type": "tcp", "port": PORT, "interval": "500ms", "timeout": "500ms", "rise": 1, "fall": 5}
 SIZES = {
-    "small": Size(flows=300, short=20, datagram=30, interval_s=0.5, timeout_s=8, events=12,
-                  flood=2000),
-    "full": Size(flows=10000, short=500, datagram=500, interval_s=3, timeout_s=12, events=100,
-                 flood=100000),
+    "small": Size(flows=240, flows6=60, short=20, datagram=30, interval_s=0.5, timeout_s=8,
+                  events=12, flood=2000),
+    "full": Size(flows=7500, flows6=2500, short=500, datagram=500, interval_s=3, timeout_s=12,
+                 events=100, flood=100000),
 }
 
 
@@ -98,12 +99,11 @@ class Churn:
         ignore_flood(self.network)
         for host in self.network.backends:
             self.servers[host.name] = Server(host)
-            if self.forward == "ipip":
-                host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4)
+            host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
         self.leatd = Leatd(self.network.edge, self.directory)
         self.write_config()
         self.start_leatd()
-        self.leatd.wait_for_states(**{name: "up" for name in self.weights})
+        self.wait_for_states(**{name: "up" for name in self.weights})
 
     # The configuration and the daemon
 
@@ -117,7 +117,8 @@ class Churn:
         return {key: value for key, value in service.items() if value is not None}
 
     def write_config(self):
-        services = [self._service("web", "tcp"), self._service("echo", "udp")]
+        services = [self._service("web", "tcp"), self._service("echo", "udp"),
+                    self._service("web6", "tcp", address=SERVICE6, forward="ipip")]
         if self.has_any_port:
             services.append(self._service("rest", "udp", port="any", probe=None))
         self.leatd.write_config(services, **self.top_keys)
@@ -136,6 +137,10 @@ class Churn:
         if not self.leatd.show("node", "show")["reused"]["maps"]:
             self.problems.append(f"{self.history[-1]['kind']}: the maps were not taken over")
 
+    def wait_for_states(self, deadline_s=10, **states):
+        for service in ("web", "web6"):
+            self.leatd.wait_for_states(service, deadline_s, **states)
+
     # Time and traffic
 
     def let_traffic_pass(self, rounds):
@@ -149,14 +154,14 @@ class Churn:
         self.outages.append(outage)
         self.out[name] = outage
         yield
-        self.leatd.wait_for_states(deadline_s=30, **{name: state})
+        self.wait_for_states(deadline_s=30, **{name: state})
         outage.noticed = time.monotonic()
 
     @contextlib.contextmanager
     def recovery(self, name):
         self.out.pop(name).ended = time.monotonic()
         yield
-        self.leatd.wait_for_states(deadline_s=30, **{name: "up"})
+        self.wait_for_states(deadline_s=30, **{name: "up"})
 
     def start_clients(self):
         size = self.size
@@ -164,10 +169,12 @@ class Churn:
                    "timeout": f"{size.timeout_s}s", "turnover": size.turnover,
                    "seed": self.seed % 65536}
         self.clients = [
-            Client(self.network.client, self.directory / "tcp.jsonl", size.flows,
+            Client(self.network.client, self.directory / "tcp.jsonl", SERVICE4, size.flows,
                    short=size.short, **options),
-            Client(self.network.client, self.directory / "udp.jsonl", size.datagram, udp=True,
-                   **options)]
+            Client(self.network.client, self.directory / "tcp6.jsonl", SERVICE6, size.flows6,
+                   **options),
+            Client(self.network.client, self.directory / "udp.jsonl", SERVICE4, size.datagram,
+                   udp=True, **options)]
         for client in self.clients:
             client.wait_for_open(client.flows * 0.98)
         self.let_traffic_pass(1)
@@ -214,9 +221,8 @@ class Churn:
                 client.close()
             if self.leatd and self.leatd.process:
                 self._end_leatd()
-            if self.forward == "ipip":
-                for host in self.network.backends:
-                    host.namespace.run(LEAT, "decap", "detach", "eth0", check=False)
+            for host in self.network.backends:
+                host.namespace.run(LEAT, "decap", "detach", "eth0", check=False)
         finally:
             self.network.close()
 

@@ -88,7 +88,7 @@ def absent(churn):
 def add(churn, name):
     churn.weights[name] = 100
     churn.reload()
-    churn.leatd.wait_for_states(**{name: "up"})
+    churn.wait_for_states(**{name: "up"})
 
 
 def die(churn, name):

@@ -10,27 +10,32 @@ SHOWN = 20
 
 
 def make_report(churn):
-    tcp, udp = churn.clients
-    guilty, excused = split(tcp.broken + udp.broken, churn.outages)
+    tcp, tcp6, udp = churn.clients
+    guilty, excused = split([flow for client in churn.clients for flow in client.broken],
+                            churn.outages)
     for broken in guilty:
         broken["after"] = _last_event_before(churn.history, broken["time"])
     log = churn.leatd.log().splitlines()
     return {"seed": churn.seed, "events": churn.history,
             "outages": [dataclasses.asdict(outage) for outage in churn.outages],
-            "flows": {"tcp": tcp.flows, "udp": udp.flows, "short": churn.size.short,
-                      "opened": tcp.status["opened"] + udp.status["opened"]},
-            "exchanges": tcp.status["exchanges"] + udp.status["exchanges"],
-            "slowest_s": tcp.status["slowest_s"],
-            "open": tcp.status["open"], "backends": tcp.status["backends"],
+            "flows": {"tcp": tcp.flows, "tcp6": tcp6.flows, "udp": udp.flows,
+                      "short": churn.size.short, "opened": _sum_of(churn.clients, "opened")},
+            "exchanges": _sum_of(churn.clients, "exchanges"),
+            "slowest_s": max(tcp.status["slowest_s"], tcp6.status["slowest_s"]),
+            "open": tcp.status["open"] + tcp6.status["open"], "backends": tcp.status["backends"],
             "packets": churn.leatd.reason_packets("forwarded"), "floods": churn.floods,
             "called_down": _called_down(log, churn.outages),
             "excused": len(excused), "broken": len(guilty), "broken_flows": guilty,
             "problems": churn.problems, "log": log}
 
 
+def _sum_of(clients, what):
+    return sum(client.status[what] for client in clients)
+
+
 def _called_down(log, outages):
     """How often a probe called a backend down that was neither dead nor unplugged."""
-    downs = sum(" is down" in line and "web/" in line for line in log)
+    downs = sum(" is down" in line and ": web/" in line for line in log)
     return downs - sum(outage.cause in ("dead", "unplugged") for outage in outages)
 
 
@@ -45,8 +50,9 @@ def print_report(report):
     events = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
     print(f"\nseed       LEAT_TEST_SEED={report['seed']}")
     print(f"events     {len(report['events'])}: {events}")
-    print(f"flows      {flows['tcp']} connections, {flows['udp']} over UDP,"
-          f" {flows['short']} short ones at a time; {flows['opened']} opened in all")
+    print(f"flows      {flows['tcp']} connections over IPv4, {flows['tcp6']} over IPv6,"
+          f" {flows['udp']} over UDP, {flows['short']} short ones at a time;"
+          f" {flows['opened']} opened in all")
     print(f"exchanges  {report['exchanges']}, the slowest in {report['slowest_s']:.2f} s")
     print(f"packets    {report['packets']} forwarded")
     for flood in report["floods"]:

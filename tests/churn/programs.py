@@ -9,12 +9,12 @@ import pathlib
 import subprocess
 
 from namespace import TIMEOUT_S
-from network import SERVICE4, sources
+from network import SERVICE4, SERVICE6, sources
 from wait import wait_until
 
 BUILD = pathlib.Path(__file__).parents[2] / "build"  # also when leatd is another build's
 PORT = 7000
-SOURCES = sources(60)
+SOURCES = {SERVICE4: sources(60), SERVICE6: sources(60, ipv6=True)}
 FLOOD_SOURCES = "203.0.113.64/26"  # none of the above
 
 
@@ -28,8 +28,8 @@ class Server:
 
     def start(self):
         self.process = self.host.namespace.start(
-            BUILD / "churn-server", self.host.name, PORT, SERVICE4, self.host.ipv4,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            BUILD / "churn-server", self.host.name, PORT, SERVICE4, SERVICE6,
+            self.host.ipv4, self.host.ipv6, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self.process.stdout.readline(), f"no server on {self.host.name}"
 
     def kill(self):
@@ -40,7 +40,7 @@ class Server:
 class Client:
     """Holds flows. What it reports is read whenever somebody asks for it."""
 
-    def __init__(self, namespace, path, flows, **options):
+    def __init__(self, namespace, path, service, flows, **options):
         """Options are those of churn-client; True stands for one that takes no value."""
         self.flows = flows
         self.broken = []
@@ -50,7 +50,7 @@ class Client:
             self.arguments += [f"--{name}"] + ([] if value is True else [value])
         with open(path, "w", encoding="utf-8") as output:
             self.process = namespace.start(
-                BUILD / "churn-client", *self.arguments, SERVICE4, PORT, *SOURCES,
+                BUILD / "churn-client", *self.arguments, service, PORT, *SOURCES[service],
                 stdin=subprocess.PIPE, stdout=output)
         # Ends with close(); a test's directory may go away before.
         self.reader = open(path, encoding="utf-8")  # pylint: disable=consider-using-with
