@@ -11,8 +11,8 @@
 #include "model/config.h"
 
 #define LABEL_WIDTH  16
-#define EVENTS_WIDTH 8
-#define WIDTH	     16
+#define EVENTS_WIDTH 6
+#define WIDTH	     15 /* of a subject's column */
 
 /* 1234567 as "1 234 567". */
 static const char *group_digits(uint64_t number, char text[32])
@@ -51,7 +51,8 @@ static void print_set_up(FILE *out, const struct churn_options *options)
 	print_labelled(out, "backends, ", options->backends);
 	print_labelled(out, options->imports_history ? "nodes with histories, " : "nodes, ",
 		       options->nodes);
-	fprintf(out, "%g days, seed %" PRIu64 "\n", options->days, options->seed);
+	fprintf(out, "%g day%s, seed %" PRIu64 "\n", options->days, options->days == 1 ? "" : "s",
+		options->seed);
 }
 
 static void print_extent(FILE *out, const struct churn_result *result)
@@ -89,6 +90,11 @@ static uint32_t count_events(const struct churn_result *result)
 	return count;
 }
 
+static uint64_t per_million(uint64_t broken, uint64_t opened)
+{
+	return (uint64_t)((double)broken * 1e6 / (double)opened + 0.5);
+}
+
 static void print_sums(FILE *out, const struct churn_result *result)
 {
 	fprintf(out, "%-*s%*u", LABEL_WIDTH, "all", EVENTS_WIDTH, count_events(result));
@@ -96,8 +102,7 @@ static void print_sums(FILE *out, const struct churn_result *result)
 		print_number(out, result->subjects[i].total, WIDTH);
 	fprintf(out, "\n%-*s", LABEL_WIDTH + EVENTS_WIDTH, "in a million flows");
 	for (size_t i = 0; i < FLOW_SUBJECTS; i++)
-		fprintf(out, "%*.3g", WIDTH,
-			(double)result->subjects[i].total * 1e6 / (double)result->opened);
+		print_number(out, per_million(result->subjects[i].total, result->opened), WIDTH);
 	fprintf(out, "\n%-*s", LABEL_WIDTH + EVENTS_WIDTH, "on the same node");
 	for (size_t i = 0; i < FLOW_SUBJECTS; i++)
 		print_number(out, result->subjects[i].total - result->subjects[i].moved, WIDTH);

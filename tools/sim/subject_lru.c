@@ -189,7 +189,7 @@ int subject_init_lru(struct subject *subject, const struct subject *table, uint3
 	lru->cpus = world->cpus;
 	lru->per_cpu = MAX(entries / world->cpus, 1U);
 	lru->flows = flows;
-	snprintf(lru->name, sizeof(lru->name), "maglev, LRU %u %c",
+	snprintf(lru->name, sizeof(lru->name), "LRU %u %c",
 		 thousands < 1000 ? thousands : thousands / 1000, thousands < 1000 ? 'k' : 'M');
 	*subject = (struct subject){ lru->name, &kind, lru, table };
 	return 0;
