@@ -272,6 +272,24 @@ static void more_clients_than_fit_are_served_and_counted(void **state)
 	edge_deinit(&edge);
 }
 
+static void as_many_flows_as_are_configured_fit(void **state)
+{
+	int backends[LEAT_MIN_FLOWS];
+	uint64_t events[LEAT_EVENT_COUNT];
+	struct edge edge;
+
+	(void)state;
+	edge_init(&edge, config_of(LEAT_SCHEDULER_ROUND_ROBIN, 0));
+	for (uint32_t i = 0; i < LEAT_MIN_FLOWS; i++)
+		backends[i] = open_flow(&edge, i);
+	assert_int_equal(datapath_read_events(edge.datapath, events), 0);
+	assert_int_equal(events[LEAT_EVENT_EVICTED], 0);
+	assert_int_equal(edge_count_flows(&edge).flows, LEAT_MIN_FLOWS);
+	for (uint32_t i = 0; i < LEAT_MIN_FLOWS; i++)
+		assert_int_equal(send_one(&edge, i, ACK), backends[i]);
+	edge_deinit(&edge);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +300,7 @@ int main(void)
 		cmocka_unit_test(client_sticks_until_its_backend_drains),
 		cmocka_unit_test(clients_are_forgotten_after_their_time),
 		cmocka_unit_test(more_clients_than_fit_are_served_and_counted),
+		cmocka_unit_test(as_many_flows_as_are_configured_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
