@@ -485,5 +485,5 @@ int main(void)
 	};
 
 	log_set_sink(sample_keep_line);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }

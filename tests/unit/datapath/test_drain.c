@@ -175,5 +175,5 @@ int main(void)
 		cmocka_unit_test(backend_that_never_got_a_packet_is_drained_at_once),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }

@@ -383,5 +383,5 @@ int main(void)
 		cmocka_unit_test(udp_flows_get_the_right_answer_between_any_two_steps),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }

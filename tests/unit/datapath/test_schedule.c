@@ -303,5 +303,5 @@ int main(void)
 		cmocka_unit_test(as_many_flows_as_are_configured_fit),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }

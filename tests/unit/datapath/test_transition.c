@@ -628,5 +628,5 @@ int main(void)
 		cmocka_unit_test(flow_that_speaks_while_flows_are_counted_is_not_forgotten),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }

@@ -258,5 +258,5 @@ int main(void)
 		cmocka_unit_test(every_flow_stays_on_its_backend_while_that_is_alive),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return edge_run_tests(tests, ARRAY_SIZE(tests));
 }
