@@ -2,8 +2,6 @@
 """A veth pair in a namespace: crafted frames go in at one end, and are seen at the other as the
 kernel gets them, behind whatever XDP program is there."""
 
-import contextlib
-import ctypes
 import json
 import socket
 import struct
@@ -18,30 +16,11 @@ DEADLINE_S = 10
 CHUNK = 64  # fewer than the frames that a veth's ring holds
 ETH_P_ALL = 3
 ETH_P_LOCAL_EXPERIMENT = 0x88b5  # IEEE 802
-CLONE_NEWNET = 0x40000000
 
 # The namespace speaks too, but not in their names.
 SENDERS = (octets(ROUTER_MAC), octets(NODE_MAC))
 
 OWN = {4: backend(1, 4)["address"], 6: backend(1, 6)["address"]}
-
-
-def enter(descriptor):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-@contextlib.contextmanager
-def inside(namespace):
-    """Sockets made here are the namespace's for good."""
-    with open("/proc/thread-self/ns/net", "rb") as home, \
-            open(f"/run/netns/{namespace.name}", "rb") as there:
-        enter(there.fileno())
-        try:
-            yield
-        finally:
-            enter(home.fileno())
 
 
 def packet_socket(interface):
@@ -69,7 +48,7 @@ class Tunnel:
             f"link add {NEAR} mtu 2000 type veth peer name {FAR} mtu 2000 address {NEXT_HOP_MAC}",
             f"link set {NEAR} up", f"link set {FAR} up",
             f"addr add {OWN[4]}/24 dev {FAR}", f"addr add {OWN[6]}/64 dev {FAR} nodad"])
-        with inside(self.namespace):
+        with self.namespace.inside():
             self.sockets = [packet_socket(NEAR), packet_socket(FAR)]
 
     def leat(self, *arguments, check=True):

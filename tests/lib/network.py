@@ -13,15 +13,13 @@ There may be several edge nodes (edge, edge2, ...), over which the router spread
     services 192.0.2.0/24 and 2001:db8:1::/64, which the router sends to the edge nodes
 """
 
-import atexit
 import functools
 import os
 import pathlib
 import platform
 import subprocess
-import tempfile
 
-from namespace import PREFIX, Namespace
+from namespace import PREFIX, Namespace, shared_directory
 
 SERVICE4 = "192.0.2.10"
 SERVICE6 = "2001:db8:1::10"
@@ -32,9 +30,7 @@ FABRIC_MTU = 1600  # room for an outer header around a client's 1500 bytes
 @functools.cache
 def passing_program():
     """The path of a compiled pass.bpf.c, which is there until this process ends."""
-    directory = tempfile.TemporaryDirectory(prefix=PREFIX)
-    atexit.register(directory.cleanup)
-    program = pathlib.Path(directory.name) / "pass.o"
+    program = shared_directory() / "pass.o"
     subprocess.run([os.environ.get("CLANG", "clang"), "-O2", "-g", "-target", "bpf", "-idirafter",
                     f"/usr/include/{platform.machine()}-linux-gnu", "-c",
                     pathlib.Path(__file__).parent / "pass.bpf.c", "-o", program], check=True)

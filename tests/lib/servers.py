@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What runs on a backend: a real nginx and a UDP echo, each of which answers with its own name."""
 
+import functools
+import http.client
 import os
 import pathlib
 import subprocess
 import sys
 
+from namespace import shared_directory
 from network import SERVICE4, SERVICE6
 from wait import wait_until
 
@@ -31,8 +34,8 @@ http {{
     scgi_temp_path {directory}/scgi;
     server {{
 {listen}
-        ssl_certificate {directory}/certificate;
-        ssl_certificate_key {directory}/key;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
         location = /healthz {{
             if (-f {directory}/sick) {{ return 503 "sick\\n"; }}
             return 200 "healthy\\n";
@@ -45,28 +48,32 @@ http {{
 """
 
 
+@functools.cache
+def certificate():
+    """The paths of a certificate for "example", signed by itself, and of its key."""
+    paths = shared_directory() / "certificate", shared_directory() / "key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", "/CN=example", "-out", paths[0], "-keyout", paths[1]],
+        check=True, capture_output=True)
+    return paths
+
+
 class Nginx:
     def __init__(self, host, directory):
         self.host = host
         self.directory = directory / f"nginx-{host.name}"
         self.directory.mkdir()
         self.process = None
-        self._make_certificate()
         self.start()
-
-    def _make_certificate(self):
-        """For "example", signed by itself."""
-        self.host.namespace.run(
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days", "2", "-subj", "/CN=example", "-keyout", self.directory / "key",
-            "-out", self.directory / "certificate")
 
     def _configuration(self):
         listen = "\n".join(f"        listen {where}:{port};"
                            for port in (*HTTP_PORTS, PROBE_PORT) for where in ("*", "[::]"))
         listen += "".join(f"\n        listen {where}:{TLS_PORT} ssl;" for where in ("*", "[::]"))
-        return NGINX_CONFIG.format(name=self.host.name, directory=self.directory,
-                                   listen=listen, probe_port=PROBE_PORT)
+        path, key = certificate()
+        return NGINX_CONFIG.format(name=self.host.name, directory=self.directory, certificate=path,
+                                   key=key, listen=listen, probe_port=PROBE_PORT)
 
     def start(self):
         config = self.directory / "nginx.conf"
@@ -76,9 +83,15 @@ class Nginx:
         wait_until(self.is_serving, what=f"nginx on {self.host.name}")
 
     def is_serving(self):
-        return self.host.namespace.run("curl", "-sf", "-m", "1", "-o", "/dev/null",
-                                       f"http://127.0.0.1:{PROBE_PORT}/healthz",
-                                       check=False).returncode == 0
+        with self.host.namespace.inside():
+            connection = http.client.HTTPConnection("127.0.0.1", PROBE_PORT, timeout=1)
+            try:
+                connection.request("GET", "/healthz")
+                return connection.getresponse().status == 200
+            except OSError:
+                return False
+            finally:
+                connection.close()
 
     def kill(self):
         self.process.kill()
