@@ -63,12 +63,13 @@ def test_the_operators_changes_survive_a_restart(deploy):
 
 def test_a_restart_applies_what_changed_in_the_file_meanwhile(deploy):
     deployment = deploy([service(weights=[100, 100])])
+    assert set(deployment.send(60).answers) == {"web1", "web2"}
     deployment.leatd.kill()
 
     deployment.configure([service(weights=[100])])
     deployment.leatd.start()
 
-    # It may still have flows, and leaves when those have ended.
+    # It may still have flows, and leaves when those have ended; without traffic it would at once.
     assert deployment.leatd.states() == {"web1": "up", "web2": "draining"}
     assert deployment.leatd.backends()["web2"]["leaving"]
     assert set(deployment.send(60).answers) == {"web1"}
