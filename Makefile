@@ -6,6 +6,7 @@ DESTDIR ?=
 B       := build
 
 CC      ?= gcc
+PARALLEL = --no-print-directory -j$(shell nproc)
 CLANG   ?= $(firstword $(foreach c,clang clang-19 clang-14,$(if $(shell command -v $(c)),$(c))) clang)
 BPFTOOL ?= $(firstword $(shell command -v bpftool) $(wildcard /usr/sbin/bpftool) bpftool)
 PYTHON  ?= /usr/bin/python3
@@ -149,7 +150,7 @@ e2e sanitized: $(CHURN)
 cli: $(B)/leat-sim
 soak:
 	$(Q)tools/check-tools --install build soak
-	$(Q)$(MAKE) --no-print-directory all $(CHURN)
+	$(Q)$(MAKE) $(PARALLEL) all $(CHURN)
 	$(Q)tests/run soak
 sim: $(B)/leat-sim
 	$(Q)$(B)/leat-sim --quick
@@ -158,20 +159,19 @@ lint:
 	$(Q)tests/lint/lint
 test:
 	$(Q)tools/check-tools --install build test
-	$(Q)$(MAKE) --no-print-directory all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) \
-		$(B)/bench $(B)/leat-sim
+	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(B)/bench $(B)/leat-sim
 	$(Q)tests/run all
 bench: check-tools $(B)/bench
 	$(Q)tools/check-tools bench
 	$(Q)$(B)/bench -o $(B)/bench.json
 bench-peers:
 	$(Q)tools/check-tools --install build peers
-	$(Q)$(MAKE) --no-print-directory all $(B)/flood
+	$(Q)$(MAKE) $(PARALLEL) all $(B)/flood
 	$(Q)PYTHONPATH=tests/lib $(PYTHON) -B tests/bench/peers/bench_peers.py \
 		$(B)/bench-peers.json $(PARTS)
 demo:
 	$(Q)tools/check-tools --install build demo
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) $(PARALLEL) all
 	$(Q)examples/demo
 check-fresh:
 	$(Q)tests/fresh/check-fresh
