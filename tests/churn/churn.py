@@ -169,12 +169,12 @@ class Churn:
                    "timeout": f"{size.timeout_s}s", "turnover": size.turnover,
                    "seed": self.seed % 65536}
         self.clients = [
-            Client(self.network.client, self.directory / "tcp.jsonl", SERVICE4, size.flows,
+            Client(self.network.client, self.directory / "tcp.jsonl", size.flows,
                    short=size.short, **options),
-            Client(self.network.client, self.directory / "tcp6.jsonl", SERVICE6, size.flows6,
-                   **options),
-            Client(self.network.client, self.directory / "udp.jsonl", SERVICE4, size.datagram,
-                   udp=True, **options)]
+            Client(self.network.client, self.directory / "tcp6.jsonl", size.flows6,
+                   service=SERVICE6, **options),
+            Client(self.network.client, self.directory / "udp.jsonl", size.datagram, udp=True,
+                   **options)]
         for client in self.clients:
             client.wait_for_open(client.flows * 0.98)
         self.let_traffic_pass(1)

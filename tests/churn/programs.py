@@ -40,7 +40,7 @@ class Server:
 class Client:
     """Holds flows. What it reports is read whenever somebody asks for it."""
 
-    def __init__(self, namespace, path, service, flows, **options):
+    def __init__(self, namespace, path, flows, service=SERVICE4, **options):
         """Options are those of churn-client; True stands for one that takes no value."""
         self.flows = flows
         self.broken = []
