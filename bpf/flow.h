@@ -104,6 +104,15 @@ static __always_inline __u32 pick_remembered(const struct flow_query *q)
 	return backend;
 }
 
+/* Two CPUs remembered a flow at the same time, and both entries say the same. */
+static __always_inline void forget_twin(const struct flow_query *q)
+{
+	struct leat_flow *flow = flow_find(FLOWS, q->digest);
+
+	if (flow)
+		flow_forget(flow, q->digest);
+}
+
 /* The second packet: from now on only time makes the flow forgotten. */
 static __always_inline __u32 promote(const struct flow_query *q)
 {
@@ -119,11 +128,25 @@ static __always_inline __u32 promote(const struct flow_query *q)
 	}
 	if (!flow_insert(FLOWS, q->digest, flow_state(q, backend, 0), 0xffff))
 		return backend;
-	flow_forget(half, q->digest);
+	if (!flow_forget(half, q->digest)) {
+		forget_twin(q);
+		return backend;
+	}
 	count_event(LEAT_EVENT_REMEMBERED);
 	if (counts_flows(q))
 		load_add(backend, 1);
 	return backend;
+}
+
+/* Another CPU may promote the flow between the two look-ups. It remembers it before it takes it out of
+ * half_open, so that a third one finds it. */
+static __always_inline __u32 pick_known(const struct flow_query *q)
+{
+	__u32 backend = pick_remembered(q);
+
+	if (!backend)
+		backend = promote(q);
+	return backend ? backend : pick_remembered(q);
 }
 
 static __always_inline void remember_half_open(const struct flow_query *q, __u32 backend)
@@ -208,9 +231,7 @@ static __always_inline __u32 pick_tcp(const struct flow_query *q)
 
 	if ((q->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return open_tcp_flow(q);
-	backend = pick_remembered(q);
-	if (!backend)
-		backend = promote(q);
+	backend = pick_known(q);
 	if (backend)
 		return backend;
 	if (options.remembers && q->scheduler != LEAT_SCHEDULER_HASH)
@@ -230,10 +251,8 @@ static __always_inline int may_be_old(const struct flow_query *q)
 /* UDP says nothing of a flow's age: what is unknown counts as old until old flows have gone silent. */
 static __always_inline __u32 pick_udp(const struct flow_query *q)
 {
-	__u32 backend = pick_remembered(q);
+	__u32 backend = pick_known(q);
 
-	if (!backend)
-		backend = promote(q);
 	if (backend)
 		return backend;
 	backend = may_be_old(q) ? pick_previous(q) : schedule(q);

@@ -168,9 +168,10 @@ static __always_inline struct flow_place flow_place_for(enum flow_table table, _
 	return in_first;
 }
 
-static __always_inline void flow_forget(struct leat_flow *flow, __u64 digest)
+/* Whether it was there until now: of two CPUs only one is told so. */
+static __always_inline int flow_forget(struct leat_flow *flow, __u64 digest)
 {
-	__sync_val_compare_and_swap(&flow->digest, digest, LEAT_DIGEST_NONE);
+	return __sync_val_compare_and_swap(&flow->digest, digest, LEAT_DIGEST_NONE) == digest;
 }
 
 static __always_inline __u32 eviction_event(enum flow_table table)

@@ -5,6 +5,7 @@
 #include "datapath/datapath.h"
 
 #include <bpf/bpf.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "datapath/internal.h"
@@ -77,6 +78,72 @@ static void older_tcp_flow_stays_and_newer_one_goes_to_current(void **state)
 	assert_int_equal(tcp(&edge, older, ACK | FIN), 0);
 	assert_int_equal(tcp(&edge, newer, ACK | FIN), 2);
 	assert_int_equal(tcp(&edge, newer, ACK), 2);
+	edge_deinit(&edge);
+}
+
+/* A second thread that sends a packet of each flow at the same time as the first one. */
+struct twin {
+	struct edge *edge;
+	struct client client;
+	_Atomic uint32_t turn, done;
+	uint32_t last;
+	int backend;
+};
+
+/* Asserts nothing: a failure has to be the first thread's. */
+static int send_ack(struct edge *edge, struct client client)
+{
+	uint8_t packet[PACKET_MAX];
+	size_t size = client_write(client, IPPROTO_TCP, ACK, packet);
+	struct datapath_run run = { 0 };
+
+	if (datapath_run_packet(edge->datapath, packet, size, sizeof(packet), &run) < 0 ||
+	    run.action != XDP_TX)
+		return NOWHERE;
+	return backend_of_packet(packet);
+}
+
+static void *twin_run(void *argument)
+{
+	struct twin *twin = argument;
+
+	while (twin->done < twin->last) {
+		if (twin->turn == twin->done)
+			continue;
+		twin->backend = send_ack(twin->edge, twin->client);
+		twin->done++;
+	}
+	return NULL;
+}
+
+/* The handshake's ACK and the first data may be handled by two CPUs: neither must miss the flow on its
+ * way from half_open to where it is remembered, and it is remembered once. */
+static void two_cpus_promote_a_flow(void **state)
+{
+	enum { FLOWS = 10000 };
+	struct twin twin = { .last = FLOWS };
+	pthread_t thread;
+	struct edge edge;
+	int lost = 0;
+
+	(void)state;
+	edge_init(&edge, config_from(IPPROTO_TCP, 0, 2));
+	edge_adopt(&edge, config_from(IPPROTO_TCP, 0, 3));
+	twin.edge = &edge;
+	assert_int_equal(pthread_create(&thread, NULL, twin_run, &twin), 0);
+	for (uint32_t i = 0, number = 0; i < FLOWS; i++) {
+		twin.client = find_moved(&edge, number, 0, 2);
+		number = twin.client.number + 1;
+		lost += tcp(&edge, twin.client, SYN) != 2;
+		twin.turn = i + 1;
+		lost += send_ack(&edge, twin.client) != 2;
+		while (twin.done == i)
+			;
+		lost += twin.backend != 2;
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(lost, 0);
+	assert_int_equal(edge_count_flows(&edge).flows, FLOWS);
 	edge_deinit(&edge);
 }
 
@@ -604,6 +671,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(older_tcp_flow_stays_and_newer_one_goes_to_current),
+		cmocka_unit_test(two_cpus_promote_a_flow),
 		cmocka_unit_test(packets_without_a_syn_remember_nothing),
 		cmocka_unit_test(repeated_syn_follows_the_first_through_a_second_change),
 		cmocka_unit_test(syn_on_a_remembered_flow_opens_a_new_one),
