@@ -283,8 +283,10 @@ int report_into(const char *path, const char *name, const char *text)
 	snprintf(ends, sizeof(ends), "<!-- end: %s -->\n", name);
 	from = strstr(before, begins);
 	to = from ? strstr(from, ends) : NULL;
-	if (!to)
+	if (!to) {
+		fprintf(stderr, "%s has no place for it, which begins with %s", path, begins);
 		return -ENOENT;
+	}
 	file = fopen(path, "we");
 	if (!file)
 		return -errno;
