@@ -9,12 +9,13 @@
 #include "bpf/forward.h"
 #include "bpf/packet.h"
 #include "bpf/service.h"
+#include "bpf/unusual.h"
 #include "bpf/verdict.h"
 
 static __always_inline int balance_service(struct packet *p, const struct leat_service *service)
 {
 	const struct leat_backend *backend;
-	int r = packet_check_length(p);
+	int r = packet_check(p);
 	__u32 id;
 
 	if (r < 0)
@@ -23,7 +24,7 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	if (r < 0)
 		return r;
 	r = forward_to(p, backend);
-	return r < 0 ? r : verdict_forwarded(p, id, backend->outer_len, r);
+	return r < 0 ? r : verdict_forwarded(id, packet_size(p) - backend->outer_len, r);
 }
 
 /* From behind the IP header, which was parsed and announced `protocol` (or was refused). */
@@ -38,7 +39,7 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 	service = service_find(p);
 	if (!service)
 		return -LEAT_NOT_OURS;
-	return verdict_of_service(p, service, balance_service(p, service));
+	return verdict_of_service(service, packet_size(p), balance_service(p, service));
 }
 
 /* One source for both families, and two copies in the program: where the upper half of an address is a
@@ -53,14 +54,17 @@ static __always_inline int balance_packet(struct packet *p)
 		return balance_ip(p, &c, parse_ipv4(p, &c));
 	if (proto == bpf_htons(ETH_P_IPV6))
 		return balance_ip(p, &c, parse_ipv6(p, &c));
-	return proto < 0 ? proto : -LEAT_NOT_IP;
+	return proto < 0 ? proto : UNUSUAL;
 }
 
 static __always_inline int balance(struct xdp_md *ctx)
 {
 	struct packet p = { .ctx = ctx };
+	int r = balance_packet(&p);
 
-	return verdict(&p, balance_packet(&p));
+	if (r == UNUSUAL)
+		return balance_unusual(&p);
+	return verdict(&p, packet_size(&p), r);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * leat-decap: on a backend, takes the outer header off IP-in-IP packets (4in4, 6in6, 4in6, 6in4)
- * that are addressed to it, so that it needs no tunnel device. Only for inner destinations that were
+ * leat-decap: on a backend, takes the outer headers off IP-in-IP packets (4in4, 6in6, 4in6, 6in4) and
+ * off GUE ones that are addressed to it, so that it needs no tunnel device. Only for inner destinations that were
  * named, and only from named sources if any were; everything else goes up as it came.
  */
 #include <linux/bpf.h>
@@ -114,6 +114,22 @@ static __always_inline int layer_parse(struct layer *layer, struct cursor *c, __
 	return 0;
 }
 
+/* Moves over GUE's headers, which then are part of the outer one: outer->next becomes what they carry. How
+ * long they are; 0: it is something else. Private data and options are not for us. */
+static __always_inline __u32 parse_gue(struct layer *outer, struct cursor *c)
+{
+	const struct leat_gue *gue = c->at;
+
+	if (!options.gue_port || (void *)(gue + 1) > c->end || gue->version_and_len || gue->flags ||
+	    gue->destination != options.gue_port ||
+	    outer->len < outer->header_len + sizeof(*gue) ||
+	    bpf_ntohs(gue->len) != outer->len - outer->header_len)
+		return 0;
+	outer->next = gue->protocol;
+	c->at += sizeof(*gue);
+	return sizeof(*gue);
+}
+
 static __always_inline int is_source_allowed(const struct leat_addr *source)
 {
 	struct leat_decap_source key = {
@@ -179,6 +195,7 @@ static __always_inline int decap_packet(struct xdp_md *ctx)
 	struct cursor inner_at;
 	int proto, r;
 	__be16 inner_proto;
+	__u32 gue_len;
 
 	proto = parse_ethernet(&c);
 	if (proto != bpf_htons(ETH_P_IP) && proto != bpf_htons(ETH_P_IPV6))
@@ -186,6 +203,7 @@ static __always_inline int decap_packet(struct xdp_md *ctx)
 	r = layer_parse(&outer, &c, proto, c.end - c.at);
 	if (r < 0)
 		return r;
+	gue_len = outer.next == IPPROTO_UDP ? parse_gue(&outer, &c) : 0;
 	if (outer.next != IPPROTO_IPIP && outer.next != IPPROTO_IPV6)
 		return -LEAT_DECAP_NOT_TUNNELLED;
 	if (!bpf_map_lookup_elem(&decap_outer, &outer.destination))
@@ -195,7 +213,7 @@ static __always_inline int decap_packet(struct xdp_md *ctx)
 
 	inner_proto = bpf_htons(outer.next == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6);
 	inner_at = c;
-	r = layer_parse(&inner, &c, inner_proto, outer.len - outer.header_len);
+	r = layer_parse(&inner, &c, inner_proto, outer.len - outer.header_len - gue_len);
 	if (r < 0)
 		return r;
 	if (!bpf_map_lookup_elem(&decap_inner, &inner.destination))
@@ -205,10 +223,10 @@ static __always_inline int decap_packet(struct xdp_md *ctx)
 		if (r < 0)
 			return r;
 	}
-	return unwrap(ctx, outer.header_len, inner_proto);
+	return unwrap(ctx, outer.header_len + gue_len, inner_proto);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int leat_decap(struct xdp_md *ctx)
 {
 	struct leat_counter *counter;

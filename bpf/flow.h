@@ -21,8 +21,8 @@ static __always_inline struct leat_flow_state flow_state(const struct flow_query
 	struct leat_flow_state state = {
 		.backend = backend,
 		.seen = q->now,
-		.slot = q->slot,
-		.flags = flags | (q->protocol == IPPROTO_UDP ? LEAT_FLOW_UDP : 0),
+		.slot = q->packet->slot,
+		.flags = flags | (q->packet->protocol == IPPROTO_UDP ? LEAT_FLOW_UDP : 0),
 	};
 
 	return state;
@@ -38,20 +38,20 @@ static __always_inline int serves(__u32 id)
 
 static __always_inline enum flow_table half_open_of(const struct flow_query *q)
 {
-	return q->protocol == IPPROTO_UDP ? HALF_OPEN_UDP : HALF_OPEN_TCP;
+	return q->packet->protocol == IPPROTO_UDP ? HALF_OPEN_UDP : HALF_OPEN_TCP;
 }
 
 static __always_inline int counts_flows(const struct flow_query *q)
 {
-	return options.remembers && q->scheduler == LEAT_SCHEDULER_LEAST_CONNECTIONS;
+	return options.remembers && q->service->scheduler == LEAT_SCHEDULER_LEAST_CONNECTIONS;
 }
 
 static __always_inline struct leat_clock *line_clock(const struct flow_query *q)
 {
-	__u32 index = q->lookup.table;
+	__u32 index = q->service->lookup.table;
 	void *lines = bpf_map_lookup_elem(&clocks, &index);
 
-	index = q->slot / LEAT_SLOTS_PER_LINE;
+	index = q->packet->slot / LEAT_SLOTS_PER_LINE;
 	return lines ? bpf_map_lookup_elem(lines, &index) : NULL;
 }
 
@@ -69,7 +69,7 @@ static __always_inline void flow_touch(const struct flow_query *q, struct leat_f
 	struct leat_flow_state state = flow->state;
 	__u32 flags = state.flags;
 
-	if (q->protocol == IPPROTO_TCP && (q->tcp_flags & (TCP_FIN | TCP_RST)))
+	if (q->packet->protocol == IPPROTO_TCP && (q->packet->tcp_flags & (TCP_FIN | TCP_RST)))
 		flags |= LEAT_FLOW_CLOSING;
 	if (state.seen == (__u16)q->now && state.flags == flags)
 		return;
@@ -180,13 +180,13 @@ static __always_inline __u32 open_tcp_flow(const struct flow_query *q)
 /* While there is a former table, what it says goes. Its own slots may be open, too. */
 static __always_inline __u32 find_previous(const struct flow_query *q)
 {
-	const struct leat_lookup *former = &q->former;
-	__u32 ports = former->hash == LEAT_HASH_FLOW ? q->ports : 0;
+	const struct leat_lookup *former = &q->service->former;
+	__u32 ports = former->hash == LEAT_HASH_FLOW ? q->packet->ports : 0;
 	__u64 hash;
 
 	if (!former->size)
-		return q->previous;
-	hash = leat_flow_hash(former->hash_key, &q->source, ports);
+		return q->packet->previous;
+	hash = leat_flow_hash(former->hash_key, &q->packet->source, ports);
 	return lookup_slot(former, leat_hash_slot(hash, former->size)).previous & LEAT_SLOT_BACKEND;
 }
 
@@ -194,9 +194,9 @@ static __always_inline int remembers_old_flows(const struct flow_query *q, __u32
 {
 	const struct leat_load *load;
 
-	if (options.remembers && q->scheduler != LEAT_SCHEDULER_HASH)
+	if (options.remembers && q->service->scheduler != LEAT_SCHEDULER_HASH)
 		return 1;
-	load = previous == q->current ? NULL : backend_load(previous);
+	load = previous == q->packet->current ? NULL : backend_load(previous);
 	return load && (load->flags & LEAT_LOAD_COUNTED);
 }
 
@@ -204,7 +204,7 @@ static __always_inline int remembers_old_flows(const struct flow_query *q, __u32
  * remembers all, so that it does once the slot is closed. */
 static __always_inline void note_old_flow(const struct flow_query *q, __u32 previous)
 {
-	if (!remembers_old_flows(q, previous) || (q->tcp_flags & (TCP_FIN | TCP_RST)))
+	if (!remembers_old_flows(q, previous) || (q->packet->tcp_flags & (TCP_FIN | TCP_RST)))
 		return;
 	if (flow_insert(FLOWS, q->digest, flow_state(q, previous, LEAT_FLOW_OLD), 0xffff) &&
 	    counts_flows(q))
@@ -217,10 +217,10 @@ static __always_inline __u32 pick_previous(const struct flow_query *q)
 	__u32 previous = find_previous(q);
 
 	if (!previous || !serves(previous))
-		return q->current;
-	if (previous != q->current)
+		return q->packet->current;
+	if (previous != q->packet->current)
 		note_previous(q);
-	if (q->protocol == IPPROTO_TCP)
+	if (q->packet->protocol == IPPROTO_TCP)
 		note_old_flow(q, previous);
 	return previous;
 }
@@ -229,20 +229,39 @@ static __always_inline __u32 pick_tcp(const struct flow_query *q)
 {
 	__u32 backend;
 
-	if ((q->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+	if ((q->packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return open_tcp_flow(q);
 	backend = pick_known(q);
 	if (backend)
 		return backend;
-	if (options.remembers && q->scheduler != LEAT_SCHEDULER_HASH)
+	if (options.remembers && q->service->scheduler != LEAT_SCHEDULER_HASH)
 		count_event(LEAT_EVENT_FALLBACK);
-	return q->is_open ? pick_previous(q) : q->current;
+	return q->packet->is_open ? pick_previous(q) : q->packet->current;
+}
+
+static __always_inline __u32 look_up_backend(const struct flow_query *q, enum flow_table table)
+{
+	const struct leat_flow *flow = flow_find(table, q->digest);
+
+	return flow && serves(flow->state.backend) ? flow->state.backend : 0;
+}
+
+/* Whose flow an ICMP error is about. */
+static __always_inline __u32 pick_quoted(const struct flow_query *q)
+{
+	__u32 backend = look_up_backend(q, FLOWS);
+
+	if (!backend)
+		backend = look_up_backend(q, half_open_of(q));
+	if (!backend && q->packet->is_open)
+		backend = find_previous(q);
+	return backend && serves(backend) ? backend : q->packet->current;
 }
 
 /* The coarse clock may be some milliseconds behind the daemon's, so nothing is subtracted. */
 static __always_inline int may_be_old(const struct flow_query *q)
 {
-	const struct leat_clock *clock = q->is_open ? line_clock(q) : NULL;
+	const struct leat_clock *clock = q->packet->is_open ? line_clock(q) : NULL;
 	__u32 opened = clock ? clock->opened & ~LEAT_CLOCK_IMPORTED : 0;
 
 	return clock && q->now <= opened + q->policy.udp_idle;
@@ -265,21 +284,24 @@ static __always_inline __u32 pick_udp(const struct flow_query *q)
  * A backend's id, or 0. A global function: the verifier goes through it once, and not once for each way
  * that leads here, and the fast path stays short and in registers.
  */
-__noinline __u32 flow_pick(struct flow_query *q)
+__noinline __u32 flow_pick(const struct leat_service *service, const struct flow_packet *packet)
 {
+	struct flow_query q = { .service = service, .packet = packet };
 	const struct leat_policy *policy;
-	__u32 service;
+	__u32 id;
 
-	if (!q)
+	if (!service || !packet)
 		return 0;
-	service = q->service;
-	policy = bpf_map_lookup_elem(&policies, &service);
+	id = service->id;
+	policy = bpf_map_lookup_elem(&policies, &id);
 	if (!policy)
 		return 0;
-	q->policy = *policy;
-	q->now = bpf_ktime_get_coarse_ns() >> LEAT_TICK_SHIFT;
-	q->digest = leat_flow_digest(memory.flow_key, service, &q->source, q->ports);
-	return q->protocol == IPPROTO_TCP ? pick_tcp(q) : pick_udp(q);
+	q.policy = *policy;
+	q.now = bpf_ktime_get_coarse_ns() >> LEAT_TICK_SHIFT;
+	q.digest = leat_flow_digest(memory.flow_key, id, &packet->source, packet->ports);
+	if (packet->is_quoted)
+		return pick_quoted(&q);
+	return packet->protocol == IPPROTO_TCP ? pick_tcp(&q) : pick_udp(&q);
 }
 
 #endif

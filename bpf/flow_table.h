@@ -35,6 +35,7 @@ enum flow_table {
 	HALF_OPEN_TCP,
 	HALF_OPEN_UDP,
 	CLIENTS,
+	FRAGMENTS,
 };
 
 #define HALF_OPEN_HALF (LEAT_HALF_OPEN_BUCKETS / 2)
@@ -50,6 +51,9 @@ static __always_inline struct leat_bucket *flow_bucket(enum flow_table table, __
 	index = half & (LEAT_CLIENT_BUCKETS - 1);
 	if (table == CLIENTS)
 		return bpf_map_lookup_elem(&clients, &index);
+	index = half & (LEAT_FRAGMENT_BUCKETS - 1);
+	if (table == FRAGMENTS)
+		return bpf_map_lookup_elem(&fragments, &index);
 	index = half & memory.flow_mask;
 	return bpf_map_lookup_elem(&flows, &index);
 }
@@ -178,6 +182,8 @@ static __always_inline __u32 eviction_event(enum flow_table table)
 {
 	if (table == FLOWS)
 		return LEAT_EVENT_EVICTED;
+	if (table == FRAGMENTS)
+		return LEAT_EVENT_EVICTED_FRAGMENT;
 	return table == CLIENTS ? LEAT_EVENT_EVICTED_CLIENT : LEAT_EVENT_EVICTED_HALF_OPEN;
 }
 

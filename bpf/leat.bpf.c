@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "bpf/balance.h"
 
-SEC("xdp")
+SEC("xdp.frags")
 int leat(struct xdp_md *ctx)
 {
 	return balance(ctx);

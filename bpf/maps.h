@@ -119,6 +119,21 @@ struct {
 	__type(value, struct leat_bucket);
 } clients SEC(".maps");
 
+/* Where the first fragments of packets went. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEAT_FRAGMENT_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct leat_bucket);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct leat_answers);
+} answer_count SEC(".maps");
+
 /* The clocks of one table's lines; memory-mapped, so that the daemon can start one line's clock while
  * the datapath writes its neighbour's. */
 struct leat_clocks {

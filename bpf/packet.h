@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A packet, parsed once: Ethernet, IPv4 with options or IPv6, then TCP or UDP. Each parse_*() moves
- * the cursor over one header and says what comes next, or returns a negative reason.
+ * A packet of the usual shape, parsed once: Ethernet, IPv4 with options or IPv6, then TCP or UDP. Each
+ * parse_*() moves the cursor over one header and says what comes next, or returns a negative reason.
  */
 #ifndef LEAT_BPF_PACKET_H
 #define LEAT_BPF_PACKET_H
@@ -35,10 +35,16 @@ struct packet {
 	__u32 l4_offset; /* from the IP header */
 	__u8 tos;	 /* IPv4 TOS or IPv6 traffic class */
 	__u8 tcp_flags;
+	__u8 is_quoted; /* service_key, source and ports are from what an ICMP error quotes */
 
 	__u64 hash;
 	__u32 slot;
+	__u32 mtu; /* of a packet that is too big: what would fit */
 };
+
+/* A packet that the fast path does not know what to do with; dissect.h looks at it anew. Beside the
+ * negative reasons, and never counted. */
+#define UNUSUAL (-LEAT_REASON_COUNT)
 
 struct cursor {
 	void *at;
@@ -101,7 +107,7 @@ static __always_inline int parse_ipv4(struct packet *p, struct cursor *c)
 	if (c->at + header_len > c->end)
 		return -LEAT_RUNT;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_MASK))
-		return -LEAT_FRAGMENT;
+		return UNUSUAL;
 
 	p->source = addr_from_ipv4(ip->saddr);
 	p->service_key.address = addr_from_ipv4(ip->daddr);
@@ -145,7 +151,7 @@ static __always_inline int parse_ports(struct packet *p, struct cursor *c, int p
 		if (c->at + sizeof(struct udphdr) > c->end)
 			return -LEAT_RUNT;
 	} else {
-		return -LEAT_NOT_TCP_UDP;
+		return UNUSUAL;
 	}
 
 	p->ports = *(__u32 *)c->at;
@@ -154,17 +160,26 @@ static __always_inline int parse_ports(struct packet *p, struct cursor *c, int p
 	return 0;
 }
 
+static __always_inline int addr_equal(const struct leat_addr *a, const struct leat_addr *b)
+{
+	return a->halves[1] == b->halves[1] && a->halves[0] == b->halves[0];
+}
+
 /*
  * For a packet that is some service's: what the headers say must fit into what came. Padding behind
- * the IP packet is fine, Ethernet adds it to short ones.
+ * the IP packet is fine, Ethernet adds it to short ones. A jumbo frame's end may be elsewhere.
  */
-static __always_inline int packet_check_length(const struct packet *p)
+static __always_inline int packet_check(const struct packet *p)
 {
 	__u32 l4_len = p->service_key.protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
 							      : sizeof(struct udphdr);
 
-	if (p->ip_len > p->ip_room || p->ip_len < p->l4_offset + l4_len)
+	if (p->ip_len > p->ip_room)
+		return UNUSUAL;
+	if (p->ip_len < p->l4_offset + l4_len)
 		return -LEAT_BAD_LENGTH;
+	if (addr_equal(&p->source, &p->service_key.address))
+		return -LEAT_LAND;
 	return 0;
 }
 

@@ -12,22 +12,25 @@
 
 /* A packet whose slot alone does not say where it goes; a copy of what is needed, for a function that
  * is verified by itself. */
-struct flow_query {
-	struct leat_lookup lookup;
-	struct leat_lookup former;
+struct flow_packet {
 	struct leat_addr source;
 	__u64 hash; /* of the slot */
-	__u64 digest;
-	__u32 service;
 	__u32 ports;
 	__u32 slot;
-	__u32 now; /* ticks */
-	struct leat_policy policy;
 	__u16 current, previous;
-	__u8 scheduler;
 	__u8 is_open;
 	__u8 protocol;
 	__u8 tcp_flags;
+	__u8 is_quoted; /* by an ICMP error, which anybody may have sent: nothing is remembered */
+};
+
+/* The question where it goes. */
+struct flow_query {
+	const struct leat_service *service;
+	const struct flow_packet *packet;
+	struct leat_policy policy;
+	__u64 digest;
+	__u32 now; /* ticks */
 };
 
 static __always_inline struct leat_load *backend_load(__u32 id)
@@ -111,7 +114,7 @@ static __always_inline __u32 next_position(__u32 service, __u32 size)
 
 static __always_inline __u32 schedule_round_robin(const struct flow_query *q)
 {
-	__u32 service = q->service, line = 0, at;
+	__u32 service = q->service->id, line = 0, at;
 	void *order = bpf_map_lookup_elem(&orders, &service);
 	const struct leat_order_line *header, *entries;
 
@@ -130,39 +133,39 @@ static __always_inline __u32 schedule_round_robin(const struct flow_query *q)
  * compare is flows per weight. */
 static __always_inline __u32 schedule_least_connections(const struct flow_query *q)
 {
-	const struct leat_lookup *lookup = &q->lookup;
-	__u32 second_slot = leat_hash_slot(leat_second_hash(q->hash), lookup->size);
+	const struct leat_lookup *lookup = &q->service->lookup;
+	__u32 second_slot = leat_hash_slot(leat_second_hash(q->packet->hash), lookup->size);
 	__u32 other = lookup_slot(lookup, second_slot).current;
 	const struct leat_load *first, *second;
 
-	first = backend_load(q->current);
+	first = backend_load(q->packet->current);
 	second = backend_load(other);
 	if (!first || !second || !second->weight)
-		return q->current;
+		return q->packet->current;
 	/* With the new flow: one is more to a light backend than to a heavy one. */
 	return (second->flows + 1ULL) * first->weight < (first->flows + 1ULL) * second->weight
 		       ? other
-		       : q->current;
+		       : q->packet->current;
 }
 
 static __always_inline __u32 schedule_by_kind(const struct flow_query *q)
 {
 	if (!options.remembers)
-		return q->current;
-	switch (q->scheduler) {
+		return q->packet->current;
+	switch (q->service->scheduler) {
 	case LEAT_SCHEDULER_ROUND_ROBIN:
 		return schedule_round_robin(q);
 	case LEAT_SCHEDULER_LEAST_CONNECTIONS:
 		return schedule_least_connections(q);
 	default:
-		return q->current;
+		return q->packet->current;
 	}
 }
 
 /* A backend that takes no new flows lets its clients go. */
 static __always_inline __u32 schedule_sticky(const struct flow_query *q)
 {
-	__u64 client = leat_flow_digest(memory.flow_key, q->service, &q->source, 0);
+	__u64 client = leat_flow_digest(memory.flow_key, q->service->id, &q->packet->source, 0);
 	struct leat_flow *flow = flow_find(CLIENTS, client);
 	struct leat_flow_state state = { .seen = q->now };
 

@@ -88,11 +88,7 @@ static __always_inline int slot_suffices(const struct leat_service *service, str
 static __always_inline __u32 service_pick_flow(const struct leat_service *service,
 					       struct leat_slot slot, const struct packet *p)
 {
-	struct flow_query q = {
-		.lookup = service->lookup,
-		.former = service->former,
-		.service = service->id,
-		.scheduler = service->scheduler,
+	struct flow_packet packet = {
 		.source = p->source,
 		.hash = p->hash,
 		.ports = p->ports,
@@ -102,25 +98,39 @@ static __always_inline __u32 service_pick_flow(const struct leat_service *servic
 		.is_open = !!(slot.previous & LEAT_SLOT_OPEN),
 		.protocol = p->service_key.protocol,
 		.tcp_flags = p->tcp_flags,
+		.is_quoted = p->is_quoted,
 	};
 
-	return flow_pick(&q);
+	return flow_pick(service, &packet);
 }
 
-/*
- * 0 with *ret_id and *ret_backend, or a negative reason. The key is a variable of its own: a helper
- * that got a pointer into the packet would force all of it out of registers.
- */
-static __always_inline int service_pick(const struct leat_service *service, struct packet *p,
-					__u32 *ret_id, const struct leat_backend **ret_backend)
+/* 0 with *ret_id, or a negative reason. */
+static __always_inline int service_pick_id(const struct leat_service *service, struct packet *p,
+					   __u32 *ret_id)
 {
 	struct leat_slot slot = service_slot(service, p);
-	const struct leat_backend *backend;
 	__u32 id = slot_suffices(service, slot) ? slot.current
 						: service_pick_flow(service, slot, p);
 
 	if (!id)
 		return -LEAT_NO_BACKEND;
+	*ret_id = id;
+	return 0;
+}
+
+/*
+ * The same with *ret_backend. The key is a variable of its own: a helper that got a pointer into the
+ * packet would force all of it out of registers.
+ */
+static __always_inline int service_pick(const struct leat_service *service, struct packet *p,
+					__u32 *ret_id, const struct leat_backend **ret_backend)
+{
+	const struct leat_backend *backend;
+	__u32 id;
+	int r = service_pick_id(service, p, &id);
+
+	if (r < 0)
+		return r;
 	if (options.trace)
 		trace.backend = id;
 	backend = bpf_map_lookup_elem(&backends, &id);

@@ -6,6 +6,7 @@
 #ifndef LEAT_BPF_VERDICT_H
 #define LEAT_BPF_VERDICT_H
 
+#include "bpf/answer.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 
@@ -19,44 +20,46 @@ static __always_inline void count(void *map, __u32 index, __u64 bytes)
 	counter->bytes += bytes;
 }
 
-static __always_inline int reason_action(__u32 reason)
+static __always_inline int reason_action(const struct packet *p, __u32 reason)
 {
-	enum { FORWARD, PASS, DROP };
+	enum { FORWARD, PASS, DROP, ANSWER };
 	static const __u8 verdicts[] = {
 #define X(name, verdict, label, text) [LEAT_##name] = verdict,
 		LEAT_REASONS(X)
 #undef X
 	};
 
-	return reason < LEAT_REASON_COUNT && verdicts[reason] == PASS ? XDP_PASS : XDP_DROP;
+	if (reason >= LEAT_REASON_COUNT)
+		return XDP_DROP;
+	if (verdicts[reason] == PASS)
+		return XDP_PASS;
+	return verdicts[reason] == ANSWER ? answer(p->ctx, reason, p->mtu) : XDP_DROP;
 }
 
-/* `added` bytes are the outer header's. */
-static __always_inline int verdict_forwarded(const struct packet *p, __u32 backend, __u32 added,
-					     int action)
+static __always_inline int verdict_forwarded(__u32 backend, __u64 size, int action)
 {
-	count(&backend_count, backend, packet_size(p) - added);
+	count(&backend_count, backend, size);
 	return action;
 }
 
-/* What became of a service's packet: an action, or a negative reason. */
-static __always_inline int verdict_of_service(const struct packet *p,
-					      const struct leat_service *service, int result)
+/* What became of a service's packet of `size` bytes: an action, a negative reason, or UNUSUAL. */
+static __always_inline int verdict_of_service(const struct leat_service *service, __u64 size,
+					      int result)
 {
-	if (result < 0)
-		count(&service_count, service->id, packet_size(p));
+	if (result < 0 && result != UNUSUAL)
+		count(&service_count, service->id, size);
 	return result;
 }
 
-/* The same of any packet. */
-static __always_inline int verdict(const struct packet *p, int result)
+/* The same of any packet, which is not changed yet if the result is a reason. */
+static __always_inline int verdict(const struct packet *p, __u64 size, int result)
 {
 	if (result >= 0)
 		return result;
 	if (options.trace)
 		trace.reason = -result;
-	count(&reason_count, -result, packet_size(p));
-	return reason_action(-result);
+	count(&reason_count, -result, size);
+	return reason_action(p, -result);
 }
 
 #endif

@@ -17,7 +17,13 @@
 	X(EVICTED_CLIENT, "evicted_client", "a client's backend was forgotten to make room")       \
 	X(REFUSED, "refused", "a flow was not remembered: every place was taken or contended for") \
 	X(FALLBACK, "fallback",                                                                    \
-	  "a packet of a flow that should be remembered and is not went where its hash says")
+	  "a packet of a flow that should be remembered and is not went where its hash says")      \
+	X(EVICTED_FRAGMENT, "evicted_fragment",                                                    \
+	  "a packet in fragments was forgotten to make room for another one")                      \
+	X(FRAGMENT_HASHED, "fragment_hashed",                                                      \
+	  "a fragment came before its first one and went where its addresses' hash says")          \
+	X(ANSWER_LIMITED, "answer_limited",                                                        \
+	  "a sender was not told that its packet is too big: too many were in that second")
 
 enum leat_event {
 #define X(name, label, text) LEAT_EVENT_##name,

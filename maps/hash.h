@@ -96,10 +96,10 @@ static __always_inline __u32 leat_service_entry_index(const struct leat_service_
 	__u64 x = key->address.halves[0] * 0xd1b54a32d192ed03ULL;
 
 	x ^= key->address.halves[1] ^ key->transport;
-	return (__u32)((x * 0x9e3779b97f4a7c15ULL) >> (64 - 13));
+	return (__u32)((x * 0x9e3779b97f4a7c15ULL) >> (64 - 14));
 }
 
-_Static_assert(LEAT_SERVICE_ENTRIES == 1 << 13, "leat_service_entry_index() takes 13 bits");
+_Static_assert(LEAT_SERVICE_ENTRIES == 1 << 14, "leat_service_entry_index() takes 14 bits");
 
 /* A key per service, so that two services of one address do not send a client to the same slot. */
 static __always_inline __u64 leat_service_hash_key(__u64 seed, const struct leat_service_key *s)

@@ -14,7 +14,7 @@
 #include "maps/reasons.h"
 #include "maps/ticks.h"
 
-#define LEAT_LAYOUT 3
+#define LEAT_LAYOUT 4
 
 /* An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96. One type for both families. */
 struct leat_addr {
@@ -29,8 +29,8 @@ struct leat_service_key {
 	struct leat_addr address;
 	union {
 		struct {
-			__be16 port;   /* 0: any port */
-			__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+			__be16 port; /* 0: any port */
+			__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP; see also enum leat_address_kind */
 			__u8 zero[5];
 		};
 		__u64 transport; /* all of the above, to compare at once */
@@ -47,6 +47,11 @@ enum leat_scheduler {
 	LEAT_SCHEDULER_HASH,		  /* the backend of its slot */
 	LEAT_SCHEDULER_ROUND_ROBIN,	  /* the next one in the order of the service */
 	LEAT_SCHEDULER_LEAST_CONNECTIONS, /* of two slots' backends the one with fewer flows */
+};
+
+enum leat_service_flag {
+	LEAT_SERVICE_PING = 0x10,      /* of a LEAT_ADDRESS_ENTRY: pings are answered */
+	LEAT_SERVICE_FRAGMENTS = 0x20, /* fragments that come before their first one are hashed */
 };
 
 /* How a flow finds its slot. */
@@ -67,7 +72,8 @@ struct leat_service {
 	struct leat_lookup former;
 	__u32 id;	/* index of its counters, policy, order and cursor */
 	__u8 scheduler; /* enum leat_scheduler */
-	__u8 zero[3];
+	__u8 flags;	/* enum leat_service_flag */
+	__u8 zero[2];
 };
 
 /*
@@ -78,6 +84,16 @@ struct leat_service {
 struct leat_service_entry {
 	struct leat_service_key key; /* protocol 0: empty */
 	struct leat_service value;
+};
+
+/*
+ * The same map answers what a packet without ports asks. Such entries have the port 0 and one of these
+ * instead of a protocol; they are made from the services' own ones.
+ */
+enum leat_address_kind {
+	LEAT_ADDRESS_ENTRY = 253, /* the address is some service's */
+	LEAT_FRAGMENTS_TCP = 254, /* who gets fragments without a first one: */
+	LEAT_FRAGMENTS_UDP = 255, /* a copy of that service's entry */
 };
 
 /*
@@ -139,6 +155,7 @@ enum leat_flow_flag {
 	LEAT_FLOW_OLD =
 		2, /* older than its slot's change: remembered to be counted, and first to go */
 	LEAT_FLOW_UDP = 4,
+	LEAT_FLOW_HASHED = 8, /* fragments: it came before the first one */
 };
 
 /*
@@ -151,8 +168,8 @@ enum leat_flow_flag {
 
 struct leat_flow_state {
 	__u16 backend;
-	__u16 seen; /* ticks; written at most once a tick */
-	__u32 slot : 24, flags : 8;
+	__u16 seen;		    /* ticks; written at most once a tick */
+	__u32 slot : 24, flags : 8; /* fragments: not a slot, but the service */
 };
 
 struct leat_flow {
@@ -202,19 +219,36 @@ enum leat_forward {
 	LEAT_FORWARD_NONE, /* down, disabled or gone: keeps no flow */
 	LEAT_FORWARD_L2,
 	LEAT_FORWARD_IPIP,
+	LEAT_FORWARD_GUE,
 	LEAT_FORWARD_UNRESOLVED, /* keeps its flows, whose packets are dropped meanwhile */
 };
 
-#define LEAT_OUTER_MAX 40
+/* A bit beside the above: packets leave with a VLAN tag, which is not on the fast path. */
+#define LEAT_FORWARD_TAGGED 0x80
+
+/* GUE (draft-ietf-intarea-gue), version 0 without options, behind an outer UDP header. */
+struct leat_gue {
+	__be16 source;
+	__be16 destination;
+	__be16 len; /* from `source` on */
+	__be16 check;
+	__u8 version_and_len;
+	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6: what follows */
+	__be16 flags;
+};
+
+#define LEAT_OUTER_MAX	   40 /* precomputed */
+#define LEAT_OUTER_LEN_MAX (LEAT_OUTER_MAX + sizeof(struct leat_gue))
 
 /*
  * One cache line: all that forwarding a packet to this backend needs. An IPv4 outer header has its
  * total length, TOS and the host bits of its source zero, and the checksum of just that, not
- * complemented, in its check field; the datapath adds what differs per packet.
+ * complemented, in its check field; the datapath adds what differs per packet. It computes the first
+ * word of either header, which leaves room here.
  */
 struct leat_backend {
 	__u8 forward;	    /* enum leat_forward */
-	__u8 outer_len;	    /* 0, 20 (outer IPv4) or 40 (outer IPv6) */
+	__u8 outer_len;	    /* 0, or that of the outer header: 20 or 40, and 12 more with GUE */
 	__u16 mtu;	    /* largest IP packet that the egress takes; 0: do not check */
 	__u32 ifindex;	    /* egress; 0: the interface that the packet came in on */
 	__be32 source_mask; /* bits of the outer source's last word that the flow's hash fills */
@@ -229,7 +263,17 @@ struct leat_backend {
 	union {
 		__u8 outer[LEAT_OUTER_MAX];
 		__u32 outer_words[LEAT_OUTER_MAX / 4]; /* the datapath copies by words */
+		struct {
+			__be16 vlan;	 /* VID of the tag to leave with; 0: none */
+			__be16 gue_port; /* destination */
+		};
 	};
+};
+
+/* Of one CPU: the ICMP errors that it sent within a tick. */
+struct leat_answers {
+	__u32 tick;
+	__u32 sent;
 };
 
 /* In the map of retired counters, the sum over all services that ever were. */
@@ -296,6 +340,7 @@ struct leat_decap_source {
 };
 
 struct leat_decap_options {
+	__be16 gue_port;
 	__u8 check_source;
 };
 
@@ -308,6 +353,7 @@ LEAT_SAME_SIZE(struct leat_service, 40);
 LEAT_SAME_SIZE(struct leat_service_entry, 64);
 LEAT_SAME_SIZE(struct leat_table_part, 64 + LEAT_PART_SLOTS / 2 + 4 * LEAT_PART_SLOTS);
 LEAT_SAME_SIZE(struct leat_backend, 64);
+LEAT_SAME_SIZE(struct leat_gue, 12);
 LEAT_SAME_SIZE(struct leat_counter, 16);
 LEAT_SAME_SIZE(struct leat_flow, 16);
 LEAT_SAME_SIZE(struct leat_bucket, 64);

@@ -7,7 +7,7 @@
 #define LEAT_MAPS_LIMITS_H
 
 #define LEAT_MAX_SERVICES	  4096
-#define LEAT_SERVICE_ENTRIES	  8192	/* a power of two, half of it used at most */
+#define LEAT_SERVICE_ENTRIES	  16384 /* a power of two; services, and their addresses */
 #define LEAT_SERVICE_PROBES	  64	/* entries that a look-up may touch */
 #define LEAT_MAX_BACKENDS	  32768 /* ids fit a slot's 15 bits; id 0 means "none" */
 #define LEAT_MAX_TABLES		  8192 /* a table that changes its size needs a second one for a while */
@@ -18,6 +18,10 @@
 #define LEAT_LIMIT_FLOWS	  16777216
 #define LEAT_HALF_OPEN_BUCKETS	  131072 /* half of them for each protocol */
 #define LEAT_CLIENT_BUCKETS	  65536	 /* of services with `sticky` */
+#define LEAT_FRAGMENT_BUCKETS	  8192	 /* of packets that come in fragments */
+#define LEAT_FRAGMENT_MS	  30000 /* how long the first one is remembered (RFC 1122, 3.3.2) */
+#define LEAT_MAX_EXTENSIONS	  6	/* IPv6 headers before the transport's */
+#define LEAT_ANSWERS_PER_TICK	  1000	/* ICMP errors that each CPU sends in a second, at most */
 #define LEAT_SYN_REPEAT_MS	  16000 /* a later SYN on a half-open flow's 5-tuple is a new one */
 #define LEAT_HALF_OPEN_MS	  64000 /* how long a flow of one packet is remembered */
 #define LEAT_CLOSING_MS		  60000 /* how long a flow that sent FIN may be silent */

@@ -4,6 +4,8 @@
  * metrics' labels and the documentation are made from it. Order is part of the layout: append only.
  *
  * X(NAME, verdict, "label", "what it means")
+ *
+ * ANSWER: the packet is dropped, and its sender gets an answer.
  */
 #ifndef LEAT_MAPS_REASONS_H
 #define LEAT_MAPS_REASONS_H
@@ -11,9 +13,10 @@
 #define LEAT_REASONS(X)                                                                            \
 	X(FORWARDED, FORWARD, "forwarded", "sent to a backend")                                    \
 	X(NOT_OURS, PASS, "not_ours", "no service has this address, port and protocol")            \
-	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6, or behind a VLAN tag")                   \
-	X(NOT_TCP_UDP, PASS, "not_tcp_udp", "IP, but neither TCP nor UDP follows the IP header")   \
-	X(FRAGMENT, PASS, "fragment", "an IPv4 fragment; the ports cannot be trusted")             \
+	X(NOT_IP, PASS, "not_ip", "neither IPv4 nor IPv6, or behind more than two VLAN tags")      \
+	X(NOT_TCP_UDP, PASS, "not_tcp_udp",                                                        \
+	  "IP, but neither TCP, UDP nor an ICMP error for one of them")                            \
+	X(FRAGMENT, PASS, "fragment", "a fragment of a packet that is for no service")             \
 	X(RUNT, PASS, "runt", "too short to hold the headers that it announces")                   \
 	X(BAD_HEADER, PASS, "bad_header",                                                          \
 	  "an IP header with a wrong version or length, or IPv6 with a mapped address")            \
@@ -21,9 +24,18 @@
 	  "for a service, but a length field runs past the packet")                                \
 	X(NO_BACKEND, DROP, "no_backend", "the service has no usable backend")                     \
 	X(NO_NEXT_HOP, DROP, "no_next_hop", "the backend's route or neighbour is not resolved")    \
-	X(TOO_BIG, DROP, "too_big", "larger than the path to the backend after encapsulation")     \
+	X(TOO_BIG, ANSWER, "too_big",                                                              \
+	  "larger than the path to the backend after encapsulation; its sender is told")           \
 	X(NO_ROOM, DROP, "no_room", "the driver left no room for the outer header")                \
-	X(INTERNAL, DROP, "internal", "the maps contradict each other; this is a defect, report it")
+	X(INTERNAL, DROP, "internal",                                                              \
+	  "the maps contradict each other; this is a defect, report it")                           \
+	X(LAND, DROP, "land", "for a service, and its source is the service's own address")        \
+	X(ECHO, ANSWER, "echo", "a ping of a service's address, answered")                         \
+	X(FRAGMENT_LOST, DROP, "fragment_lost",                                                    \
+	  "a fragment for a service's address whose first fragment has not come")                  \
+	X(FRAGMENT_SHORT, DROP, "fragment_short",                                                  \
+	  "a first fragment for a service's address without the transport's whole header")         \
+	X(EXTENSIONS, PASS, "extensions", "more IPv6 extension headers than are looked at")
 
 enum leat_reason {
 #define X(name, verdict, label, text) LEAT_##name,
@@ -35,8 +47,8 @@ enum leat_reason {
 /* What leat-decap does with a packet; same form, its own list. */
 #define LEAT_DECAP_REASONS(X)                                                                      \
 	X(UNWRAPPED, PASS, "unwrapped", "outer header taken off, inner packet passed up")          \
-	X(NOT_TUNNELLED, PASS, "not_tunnelled", "not an IP-in-IP packet")                          \
-	X(NOT_TO_US, PASS, "not_to_us", "IP-in-IP to another outer destination")                   \
+	X(NOT_TUNNELLED, PASS, "not_tunnelled", "neither IP-in-IP nor GUE")                        \
+	X(NOT_TO_US, PASS, "not_to_us", "tunnelled to another outer destination")                   \
 	X(INNER_REFUSED, PASS, "inner_refused", "the inner destination was not named")             \
 	X(SOURCE_REFUSED, PASS, "source_refused", "the outer source is in no named prefix")        \
 	X(MALFORMED, PASS, "malformed", "a header is cut short or lies about its length")

@@ -68,7 +68,7 @@ static int rehearse(struct rehearsal *rehearsal, const struct change *change)
 	struct config *config;
 	int r = bench_config_make(&service, 1, LEAT_DEFAULT_FLOWS, &config);
 
-	return r < 0 ? r : rehearsal_init(rehearsal, config, false);
+	return r < 0 ? r : rehearsal_init(rehearsal, config, false, NULL);
 }
 
 static int bench_change(struct results *results, const struct change *change)

@@ -31,6 +31,7 @@ static size_t put_ipv6(uint8_t *at, const struct bench_service *service, size_t 
 	ip.nexthdr = service->protocol;
 	inet_pton(AF_INET6, BENCH_ADDRESS6, &ip.daddr);
 	ip.saddr.s6_addr32[0] = htonl(0x20010db8);
+	ip.saddr.s6_addr32[1] = htonl(3); /* no flow comes from the service itself */
 	memcpy(at, &ip, sizeof(ip));
 	return sizeof(ip);
 }

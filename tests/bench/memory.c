@@ -116,7 +116,7 @@ static int use(unsigned int services, struct usage *ret_usage)
 	int r = bench_config_make(&service, 1, LEAT_DEFAULT_FLOWS, &config);
 
 	if (r == 0)
-		r = rehearsal_init(&rehearsal, config, false);
+		r = rehearsal_init(&rehearsal, config, false, NULL);
 	return r < 0 ? r : read_usage(&rehearsal, ret_usage);
 }
 

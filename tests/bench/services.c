@@ -128,7 +128,7 @@ static int rehearse(struct rehearsal *rehearsal, enum bench_maps maps)
 	}
 	r = bench_config_make(here, count, FLOWS, &config);
 	if (r == 0)
-		r = rehearsal_init(rehearsal, config, false);
+		r = rehearsal_init(rehearsal, config, false, NULL);
 	return r < 0 ? r : open_slots(rehearsal);
 }
 

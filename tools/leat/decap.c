@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "datapath/decap.h"
 #include "tools/leat/cli.h"
 
@@ -49,6 +50,16 @@ static int take_source(struct request *request, const char *word)
 		     : CLI_OK;
 }
 
+static int take_gue(struct request *request, const char *word)
+{
+	uint64_t port;
+
+	if (number_parse(word, 1, UINT16_MAX, &port) < 0)
+		return cli_usage_error("%s is no port", word);
+	request->config.gue_port = (uint16_t)port;
+	return CLI_OK;
+}
+
 static int take_mode(struct request *request, const char *word)
 {
 	for (int mode = ATTACH_AUTO; mode <= ATTACH_GENERIC; mode++) {
@@ -66,7 +77,10 @@ static int parse_request(int argc, char **argv, struct request *request)
 	static const struct {
 		const char *keyword;
 		int (*take)(struct request *request, const char *word);
-	} keywords[] = { { "for", take_inner }, { "from", take_source }, { "mode", take_mode } };
+	} keywords[] = { { "for", take_inner },
+			 { "from", take_source },
+			 { "gue", take_gue },
+			 { "mode", take_mode } };
 	int (*take)(struct request * request, const char *word) = NULL;
 
 	for (int i = 0; i < argc; i++) {
@@ -81,7 +95,7 @@ static int parse_request(int argc, char **argv, struct request *request)
 		if (is_keyword)
 			continue;
 		if (!take)
-			return cli_usage_error("%s stands before 'for', 'from' or 'mode'", argv[i]);
+			return cli_usage_error("%s stands before 'for', 'from', 'gue' or 'mode'", argv[i]);
 		r = take(request, argv[i]);
 		if (r != CLI_OK)
 			return r;
@@ -102,7 +116,10 @@ static int explain(const char *interface, int result)
 
 static int decap_run_attach(int argc, char **argv)
 {
-	cleanup(request_deinit) struct request request = { .mode = ATTACH_AUTO };
+	cleanup(request_deinit) struct request request = {
+		.config.gue_port = CONFIG_DEFAULT_GUE_PORT,
+		.mode = ATTACH_AUTO,
+	};
 	struct interface_status status;
 	int r;
 
@@ -277,7 +294,7 @@ int decap_main(int argc, char **argv)
 	static const struct cli_command commands[] = {
 		{ "show", decap_run_show, "[DEV]", "what is unwrapped where, and how much" },
 		{ "attach", decap_run_attach,
-		  "DEV for ADDRESS... [from PREFIX...] [mode auto|native|generic]",
+		  "DEV for ADDRESS... [from PREFIX...] [gue PORT] [mode auto|native|generic]",
 		  "unwrap IP-in-IP for these inner destinations" },
 		{ "detach", decap_run_detach, "DEV", "stop unwrapping" },
 		CLI_HELP,

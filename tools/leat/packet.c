@@ -4,13 +4,16 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "config/config_file.h"
 #include "daemon/rehearsal.h"
 #include "tools/leat/cli.h"
 #include "tools/leat/pcap.h"
 
 /* An IPv6 outer header may join, and the kernel keeps some of a page for itself. */
-#define ROOM (PCAP_MAX_PACKET + LEAT_OUTER_MAX)
+#define MAX_VLAN 4094
+
+#define ROOM (PCAP_MAX_PACKET + LEAT_OUTER_LEN_MAX)
 
 static const struct {
 	const char *label;
@@ -152,14 +155,35 @@ static int run_capture(struct rehearsal *rehearsal, const char *in_name, const c
 	return CLI_OK;
 }
 
+static int parse_number(const char *word, const char *what, uint64_t most, uint16_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (word && number_parse(word, 1, most, &number) < 0)
+		return cli_usage_error("%s is no %s: a number from 1 to %llu", word, what,
+				       (unsigned long long)most);
+	*ret_number = (uint16_t)number;
+	return CLI_OK;
+}
+
+static int parse_path(const char *mtu, const char *vlan, struct rehearsal_path *ret_path)
+{
+	int r = parse_number(mtu, "MTU", UINT16_MAX, &ret_path->mtu);
+
+	return r == CLI_OK ? parse_number(vlan, "VLAN", MAX_VLAN, &ret_path->vlan) : r;
+}
+
 static int packet_run(int argc, char **argv)
 {
 	cleanup(rehearsal_deinit) struct rehearsal rehearsal = { 0 };
-	const char *config_path = NULL, *in = NULL, *out = NULL;
+	const char *config_path = NULL, *in = NULL, *out = NULL, *mtu = NULL, *vlan = NULL;
+	struct rehearsal_path path;
 	const struct cli_argument arguments[] = {
 		{ "config", &config_path },
 		{ "in", &in },
 		{ "out", &out },
+		{ "mtu", &mtu },
+		{ "vlan", &vlan },
 	};
 	struct config *config;
 	int r = cli_parse(argc, argv, arguments, ARRAY_SIZE(arguments));
@@ -168,10 +192,13 @@ static int packet_run(int argc, char **argv)
 		return r;
 	if (!config_path || !in)
 		return cli_usage_error("packet run needs a configuration and a capture");
+	r = parse_path(mtu, vlan, &path);
+	if (r != CLI_OK)
+		return r;
 	r = load_config(config_path, &config);
 	if (r != CLI_OK)
 		return r;
-	r = rehearsal_init(&rehearsal, config, true);
+	r = rehearsal_init(&rehearsal, config, true, mtu || vlan ? &path : NULL);
 	if (r < 0)
 		return r == -EPERM ? cli_error("cannot load the datapath; run it as root")
 				   : cli_error("%s", cli_logged_error(strerror(-r)));
@@ -181,7 +208,7 @@ static int packet_run(int argc, char **argv)
 int packet_main(int argc, char **argv)
 {
 	static const struct cli_command commands[] = {
-		{ "run", packet_run, "config FILE in IN.pcap [out OUT.pcap]",
+		{ "run", packet_run, "config FILE in IN.pcap [out OUT.pcap] [mtu N] [vlan N]",
 		  "put a capture through the datapath, without a daemon" },
 		CLI_HELP,
 	};

@@ -47,6 +47,7 @@ static void totals_add(struct cli_table *table, const json_t *totals)
 		{ "forwarded", "forward", "all that went to backends" },
 		{ "passed", "pass", "all that the kernel got" },
 		{ "dropped", "drop", "all that ended here" },
+		{ "answered", "answer", "all that came back from here" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

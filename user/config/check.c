@@ -227,18 +227,57 @@ static void check_service_keys(struct report *report, struct item *items, size_t
 	find_equals(report, items, kept, compare_service_keys, report_service_key);
 }
 
+static int compare_fragments(const struct item *a, const struct item *b)
+{
+	const struct leat_service_key *first = &a->service->key, *second = &b->service->key;
+	int order = memcmp(&first->address, &second->address, sizeof(first->address));
+
+	return order ? order : first->protocol - second->protocol;
+}
+
+static void report_fragments(struct report *report, const struct item *first,
+			     const struct item *item)
+{
+	schema_report(report, tree_find(item->node, "fragments"),
+		      "the service at line %u has the same address and protocol and fragments: hash "
+		      "too; a fragment without ports can go to one of them only",
+		      first->node->line);
+}
+
+/* Reorders the items. */
+static void check_fragments(struct report *report, struct item *items, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].service->hashes_fragments &&
+		    service_has_key(items[i].service, items[i].node))
+			items[kept++] = items[i];
+	}
+	find_equals(report, items, kept, compare_fragments, report_fragments);
+}
+
+static void list_services(const struct config *config, const struct tree_node *services,
+			  struct item *items)
+{
+	const struct tree_node *node = services->first;
+
+	for (size_t i = 0; i < config->service_count; i++, node = node->next)
+		items[i] = (struct item){ &config->services[i], NULL, node };
+}
+
 int check_services(struct report *report, const struct config *config,
 		   const struct tree_node *services)
 {
 	size_t count = config->service_count;
 	cleanup(freep) struct item *items = calloc(count + 1, sizeof(*items));
-	const struct tree_node *node = services->first;
 
 	if (!items)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++, node = node->next)
-		items[i] = (struct item){ &config->services[i], NULL, node };
+	list_services(config, services, items);
 	find_equals(report, items, count, compare_service_names, report_service_name);
 	check_service_keys(report, items, count);
+	list_services(config, services, items);
+	check_fragments(report, items, count);
 	return check_backends(report, config, services);
 }

@@ -13,7 +13,7 @@
 
 #include "config/tree.h"
 
-#define SCHEMA_MAX_FIELDS 16
+#define SCHEMA_MAX_FIELDS 32
 
 /* Of what services, backends, groups and hosts are called. */
 #define SCHEMA_NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."

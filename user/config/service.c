@@ -31,7 +31,13 @@ static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS 
 					       { 0 } };
 static const struct schema_choice forwards[] = { { "l2", LEAT_FORWARD_L2 },
 						 { "ipip", LEAT_FORWARD_IPIP },
+						 { "gue", LEAT_FORWARD_GUE },
 						 { 0 } };
+
+enum { FRAGMENTS_DROP, FRAGMENTS_HASH };
+static const struct schema_choice fragments[] = { { "drop", FRAGMENTS_DROP },
+						  { "hash", FRAGMENTS_HASH },
+						  { 0 } };
 
 /* How many of a list's items are read. */
 static size_t limit_items(struct report *report, const struct tree_node *list, size_t limit)
@@ -103,6 +109,15 @@ static void read_protocol(struct report *report, const struct tree_node *node,
 	*(uint8_t *)target = (uint8_t)protocol;
 }
 
+static void read_fragments(struct report *report, const struct tree_node *node,
+			   const struct schema_field *field, void *target)
+{
+	unsigned int choice = FRAGMENTS_DROP;
+
+	schema_read_choice(report, node, field, &choice);
+	*(bool *)target = choice == FRAGMENTS_HASH;
+}
+
 #define AT(member) .offset = offsetof(struct service_config, member)
 
 /* A service may have both: one file's value can serve services of either protocol. */
@@ -135,6 +150,9 @@ static const struct schema_field service_fields[] = {
 	{ "table_size", schema_read_number, AT(table_size), .least = LEAT_MIN_TABLE_SIZE,
 	  .most = LEAT_MAX_TABLE_SIZE },
 	{ "forward", schema_read_choice, AT(forward), .choices = forwards },
+	{ "gue_port", schema_read_number, AT(gue_port), .least = 1, .most = UINT16_MAX },
+	{ "ping", schema_read_bool, AT(ping) },
+	{ "fragments", read_fragments, AT(hashes_fragments), .choices = fragments },
 	{ "idle", read_idle, .offset = 0 },
 	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
 	  .least = MIN_SLOW_START_MS, .most = MAX_SLOW_START_MS },
@@ -192,6 +210,16 @@ static void check_sticky(struct report *report, const struct tree_node *node,
 		      "least-connections; hash: source keeps a client on one backend");
 }
 
+static void check_gue_port(struct report *report, const struct tree_node *node,
+			   const struct service_config *service)
+{
+	const struct tree_node *port = tree_find(node, "gue_port");
+
+	if (port && service->forward != LEAT_FORWARD_GUE)
+		schema_report(report, port, "a key of forward: gue, and this service has forward: %s",
+			      forward_name(service->forward));
+}
+
 static void complete_probe(struct report *report, const struct tree_node *node,
 			   struct service_config *service)
 {
@@ -215,10 +243,13 @@ static void read_service(struct report *report, const struct tree_node *node,
 	service->table = TABLE_RENDEZVOUS;
 	service->table_size = CONFIG_DEFAULT_TABLE_SIZE;
 	service->forward = LEAT_FORWARD_IPIP;
+	service->gue_port = CONFIG_DEFAULT_GUE_PORT;
+	service->ping = true;
 	if (!schema_read(report, node, &service_schema, service))
 		return;
 	complete_table(report, node, service);
 	check_sticky(report, node, service);
+	check_gue_port(report, node, service);
 	complete_probe(report, node, service);
 }
 

@@ -11,6 +11,7 @@ enum verdict {
 	VERDICT_FORWARD,
 	VERDICT_PASS,
 	VERDICT_DROP,
+	VERDICT_ANSWER,
 	VERDICT_COUNT,
 };
 
@@ -33,8 +34,8 @@ static const struct {
 #undef X
 };
 
-static const char *const verdict_names[] = { "forward", "pass", "drop" };
-static const char *const verdict_totals[] = { "forwarded", "passed", "dropped" };
+static const char *const verdict_names[] = { "forward", "pass", "drop", "answer" };
+static const char *const verdict_totals[] = { "forwarded", "passed", "dropped", "answered" };
 
 json_t *control_json_append(json_t *list, json_t *item)
 {

@@ -20,6 +20,31 @@ static int take_services(struct node *node)
 	return 0;
 }
 
+/* A test run's packets come in on the loopback interface. */
+static struct next_hop make_next_hop(const struct config *config, const struct rehearsal_path *path)
+{
+	struct next_hop hop = {
+		.state = NEXT_HOP_RESOLVED,
+		.ifindex = if_nametoindex("lo"),
+		.mtu = path->mtu,
+		.vlan = path->vlan,
+	};
+
+	memcpy(hop.dst_mac, config->next_hop.bytes, sizeof(hop.dst_mac));
+	memcpy(hop.src_mac, config->next_hop.bytes, sizeof(hop.src_mac));
+	return hop;
+}
+
+static void set_paths(struct node *node, const struct rehearsal_path *path)
+{
+	for (size_t i = 0; i < node->service_count; i++) {
+		struct service *service = node->services[i];
+
+		for (size_t j = 0; j < service->backend_count; j++)
+			service->backends[j]->next_hop = make_next_hop(node->config, path);
+	}
+}
+
 static void raise_backends(struct node *node)
 {
 	for (size_t i = 0; i < node->service_count; i++) {
@@ -30,7 +55,8 @@ static void raise_backends(struct node *node)
 	}
 }
 
-int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_trace)
+int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_trace,
+		   const struct rehearsal_path *path)
 {
 	static const struct mac next_hop = REHEARSAL_NEXT_HOP;
 	struct leat_options options = options_encode(config);
@@ -40,7 +66,7 @@ int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_
 	*rehearsal = (struct rehearsal){ .node.config = config };
 	if (!config->has_next_hop)
 		config->next_hop = next_hop;
-	config->has_next_hop = true;
+	config->has_next_hop = !path;
 	options.trace = has_trace;
 
 	r = take_services(node);
@@ -50,6 +76,8 @@ int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_
 		r = applier_init(&rehearsal->applier, rehearsal->datapath);
 	if (r == 0) {
 		raise_backends(node);
+		if (path)
+			set_paths(node, path);
 		r = applier_apply(&rehearsal->applier, node, node->services, node->service_count,
 				  true);
 	}

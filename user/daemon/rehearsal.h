@@ -16,15 +16,23 @@ struct rehearsal {
 	struct applier applier;
 };
 
-/* Takes the configuration over, also on failure. Without a next_hop in it, packets go to REHEARSAL_NEXT_HOP.
- * 0 or -errno, logged. */
+/* The way to every backend, instead of the configuration's next_hop: over the interface that a packet
+ * comes in on. */
+struct rehearsal_path {
+	uint16_t mtu;  /* 0: any packet fits */
+	uint16_t vlan; /* 0: packets leave untagged */
+};
+
+/* Takes the configuration over, also on failure. `path` may be NULL: packets go to the configuration's next
+ * hop, or without one to REHEARSAL_NEXT_HOP. 0 or -errno, logged. */
 #define REHEARSAL_NEXT_HOP                                                                         \
 	{                                                                                          \
 		{                                                                                  \
 			0x02, 0, 0, 0, 0, 0x01                                                     \
 		}                                                                                  \
 	}
-int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_trace);
+int rehearsal_init(struct rehearsal *rehearsal, struct config *config, bool has_trace,
+		   const struct rehearsal_path *path);
 void rehearsal_deinit(struct rehearsal *rehearsal);
 
 /* By the numbers in a trace; NULL when there is none. */

@@ -199,6 +199,7 @@ int decap_attach(const char *interface, enum attach_mode mode, const struct deca
 	if (!object)
 		return -errno;
 	object->rodata->options.check_source = config->source_count > 0;
+	object->rodata->options.gue_port = htons(config->gue_port);
 	r = share_maps(maps, object);
 	if (r == 0)
 		r = attachee_open(object->obj, PROGRAM_NAME, &attachee.xdp);

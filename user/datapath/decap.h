@@ -16,6 +16,7 @@ struct decap_config {
 	size_t outer_count;
 	struct prefix *sources; /* none: any */
 	size_t source_count;
+	uint16_t gue_port; /* where GUE is received */
 };
 
 void decap_config_deinit(struct decap_config *config);

@@ -12,8 +12,6 @@
 #include "base/log.h"
 #include "datapath/internal.h"
 
-#define SHARED_INFO_SIZE 320 /* of the kernel's struct skb_shared_info */
-
 uint64_t program_digest(const struct datapath *datapath)
 {
 	size_t size;
@@ -96,13 +94,6 @@ static int trace_fd(const struct datapath *datapath)
 	return bpf_map__fd(datapath->object->maps.bss);
 }
 
-/* Beyond a page, less what the kernel keeps of it, a packet would go in as fragments, which the
- * program does not see. */
-static size_t largest_run(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE) - XDP_PACKET_HEADROOM - SHARED_INFO_SIZE;
-}
-
 static int run_program(struct datapath *datapath, struct bpf_test_run_opts *options,
 		       struct leat_trace *ret_trace)
 {
@@ -125,7 +116,7 @@ int datapath_run_packet(struct datapath *datapath, uint8_t *packet, size_t size,
 	cleanup(freep) uint8_t *out = malloc(room);
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_out = out, .repeat = 1);
 	struct leat_trace trace;
-	int r = size > largest_run() ? -EINVAL : program_open(datapath);
+	int r = program_open(datapath);
 
 	if (r == 0)
 		r = attachee_load(&datapath->program);

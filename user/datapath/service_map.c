@@ -77,6 +77,65 @@ static int place(struct leat_service_entry *table, const struct leat_service_ent
 	return -E2BIG;
 }
 
+static struct leat_service_entry *find_placed(struct leat_service_entry *table,
+					      const struct leat_service_key *key)
+{
+	uint32_t index = leat_service_entry_index(key);
+
+	for (uint32_t probe = 0; probe < LEAT_SERVICE_PROBES; probe++) {
+		struct leat_service_entry *at = &table[(index + probe) % LEAT_SERVICE_ENTRIES];
+
+		if (!at->key.protocol || leat_service_key_equal(&at->key, key))
+			return at->key.protocol ? at : NULL;
+	}
+	return NULL;
+}
+
+/* An address answers pings if one of its services does. */
+static int place_address(struct leat_service_entry *table, const struct leat_service_entry *service)
+{
+	struct leat_service_entry entry = {
+		.key = { .address = service->key.address, .protocol = LEAT_ADDRESS_ENTRY },
+		.value.flags = service->value.flags & LEAT_SERVICE_PING,
+	};
+	struct leat_service_entry *placed = find_placed(table, &entry.key);
+
+	if (!placed)
+		return place(table, &entry);
+	placed->value.flags |= entry.value.flags;
+	return 0;
+}
+
+/* The configuration has one such service for an address and protocol at most. */
+static int place_fragments(struct leat_service_entry *table,
+			   const struct leat_service_entry *service)
+{
+	struct leat_service_entry entry = {
+		.key = { .address = service->key.address,
+			 .protocol = service->key.protocol == IPPROTO_TCP ? LEAT_FRAGMENTS_TCP
+									  : LEAT_FRAGMENTS_UDP },
+		.value = service->value,
+	};
+
+	if (!(service->value.flags & LEAT_SERVICE_FRAGMENTS) || find_placed(table, &entry.key))
+		return 0;
+	return place(table, &entry);
+}
+
+static int place_service(struct leat_service_entry *table, const struct leat_service_entry *service)
+{
+	int r = place(table, service);
+
+	if (r == 0)
+		r = place_address(table, service);
+	return r == 0 ? place_fragments(table, service) : r;
+}
+
+static bool is_service(const struct leat_service_entry *entry)
+{
+	return entry->key.protocol == IPPROTO_TCP || entry->key.protocol == IPPROTO_UDP;
+}
+
 static int fill(const struct datapath *datapath, int fd)
 {
 	struct leat_service_entry *table =
@@ -86,7 +145,7 @@ static int fill(const struct datapath *datapath, int fd)
 	if (table == MAP_FAILED)
 		return -errno;
 	for (size_t i = 0; r == 0 && i < datapath->service_count; i++)
-		r = place(table, &datapath->services[i]);
+		r = place_service(table, &datapath->services[i]);
 	munmap(table, TABLE_SIZE);
 	return r;
 }
@@ -116,7 +175,7 @@ static int read_table(struct datapath *datapath, int fd)
 	if (table == MAP_FAILED)
 		return -errno;
 	for (uint32_t i = 0; i < LEAT_SERVICE_ENTRIES; i++) {
-		if (table[i].key.protocol && datapath->service_count < LEAT_MAX_SERVICES)
+		if (is_service(&table[i]) && datapath->service_count < LEAT_MAX_SERVICES)
 			datapath->services[datapath->service_count++] = table[i];
 	}
 	return munmap((void *)(uintptr_t)table, TABLE_SIZE);

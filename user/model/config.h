@@ -29,6 +29,7 @@
 #define CONFIG_DEFAULT_LISTEN	     "127.0.0.1:9817"
 #define CONFIG_DEFAULT_OUTER_SOURCE4 "172.16.0.0/16"
 #define CONFIG_DEFAULT_OUTER_SOURCE6 "100::/64"
+#define CONFIG_DEFAULT_GUE_PORT	     6080 /* IANA's */
 #define CONFIG_DEFAULT_INTERVAL_MS   1000
 #define CONFIG_DEFAULT_RISE	     2
 #define CONFIG_DEFAULT_FALL	     3
@@ -100,6 +101,9 @@ struct service_config {
 	enum table_kind table;
 	uint32_t table_size; /* slots; a prime for maglev */
 	enum leat_forward forward;
+	uint32_t gue_port; /* of GUE's receivers */
+	bool ping;	   /* pings of its address are answered */
+	bool hashes_fragments; /* those that come before the first one; else they are dropped */
 	uint32_t tcp_idle_ms; /* how long a flow may be silent without being forgotten */
 	uint32_t udp_idle_ms;
 	uint32_t slow_start_ms; /* 0: a backend that comes up gets its whole weight at once */

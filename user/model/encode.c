@@ -10,8 +10,16 @@
 
 #define OUTER_TTL 64
 
+static bool is_gue(const struct service_config *service)
+{
+	return service->forward == LEAT_FORWARD_GUE;
+}
+
+/* Of what is behind the outer IP header. */
 static uint8_t inner_protocol(const struct service_config *service)
 {
+	if (is_gue(service))
+		return IPPROTO_UDP;
 	return address_is_ipv4(&service->key.address) ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
@@ -59,6 +67,30 @@ static void encode_outer_ipv6(struct leat_backend *value, const struct config *c
 	value->source_mask = last_word_host_bits(&config->outer_source6);
 }
 
+/* The datapath knows the first word of either header, and has other things there. */
+static void encode_outer(struct leat_backend *value, const struct config *config,
+			 const struct service_config *service, const struct leat_addr *backend)
+{
+	if (address_is_ipv4(backend))
+		encode_outer_ipv4(value, config, service, backend);
+	else
+		encode_outer_ipv6(value, config, service, backend);
+	value->outer_words[0] = 0;
+	if (!is_gue(service))
+		return;
+	value->outer_len = (uint8_t)(value->outer_len + sizeof(struct leat_gue));
+	value->gue_port = htons((uint16_t)service->gue_port);
+}
+
+static void encode_tag(struct leat_backend *value, const struct config *config,
+		       const struct next_hop *next_hop)
+{
+	if (config->has_next_hop || !next_hop->vlan)
+		return;
+	value->vlan = htons(next_hop->vlan);
+	value->forward |= LEAT_FORWARD_TAGGED;
+}
+
 static bool encode_next_hop(struct leat_backend *value, const struct config *config,
 			    const struct service_config *service, const struct next_hop *next_hop)
 {
@@ -85,12 +117,9 @@ struct leat_backend backend_encode(const struct config *config,
 	if (!encode_next_hop(&value, config, service, next_hop))
 		return (struct leat_backend){ .forward = LEAT_FORWARD_UNRESOLVED };
 	value.forward = (uint8_t)service->forward;
-	if (service->forward != LEAT_FORWARD_IPIP)
-		return value;
-	if (address_is_ipv4(backend))
-		encode_outer_ipv4(&value, config, service, backend);
-	else
-		encode_outer_ipv6(&value, config, service, backend);
+	if (service->forward != LEAT_FORWARD_L2)
+		encode_outer(&value, config, service, backend);
+	encode_tag(&value, config, next_hop);
 	return value;
 }
 

@@ -564,6 +564,15 @@ static void image_fill_policy(struct image *image, const struct service_config *
 	};
 }
 
+static uint8_t service_flags(const struct service_config *config)
+{
+	unsigned int flags = config->ping ? LEAT_SERVICE_PING : 0;
+
+	if (config->hashes_fragments)
+		flags |= LEAT_SERVICE_FRAGMENTS;
+	return (uint8_t)flags;
+}
+
 static int image_fill_value(struct image *image, const struct node *node,
 			    const struct service *service, const struct image *old,
 			    struct image_ids *ids)
@@ -575,6 +584,7 @@ static int image_fill_value(struct image *image, const struct node *node,
 	image_fill_lookup(image, service, node->config->seed, old);
 	image_fill_policy(image, &service->config);
 	value->scheduler = (uint8_t)service->config.scheduler;
+	value->flags = service_flags(&service->config);
 	value->id = old ? old->value.id : NO_SERVICE;
 
 	if (value->id == NO_SERVICE)

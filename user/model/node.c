@@ -51,7 +51,7 @@ const char *operator_state_name(enum operator_state state)
 bool next_hop_equal(const struct next_hop *a, const struct next_hop *b)
 {
 	return a->state == b->state && a->has_gateway == b->has_gateway &&
-	       a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	       a->ifindex == b->ifindex && a->mtu == b->mtu && a->vlan == b->vlan &&
 	       memcmp(a->dst_mac, b->dst_mac, sizeof(a->dst_mac)) == 0 &&
 	       memcmp(a->src_mac, b->src_mac, sizeof(a->src_mac)) == 0;
 }

@@ -61,6 +61,7 @@ struct next_hop {
 	bool has_gateway; /* the MAC is a router's, not the backend's */
 	uint32_t ifindex;
 	uint16_t mtu;
+	uint16_t vlan; /* VID of the tag that packets leave with; 0: none */
 	uint8_t dst_mac[6];
 	uint8_t src_mac[6];
 };

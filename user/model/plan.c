@@ -23,8 +23,8 @@ static void add_operation(struct builder *builder, struct plan_operation operati
 
 static bool forwards(const struct image_backend *backend)
 {
-	return backend->value.forward == LEAT_FORWARD_L2 ||
-	       backend->value.forward == LEAT_FORWARD_IPIP;
+	return backend->value.forward != LEAT_FORWARD_NONE &&
+	       backend->value.forward != LEAT_FORWARD_UNRESOLVED;
 }
 
 /* One that comes back without a next hop has its slots, too. */

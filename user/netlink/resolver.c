@@ -145,8 +145,9 @@ static struct next_hop make_next_hop(const struct watch *watch, const struct rtn
 	struct next_hop hop = {
 		.state = state_of(watch->neighbour),
 		.has_gateway = route->has_gateway,
-		.ifindex = link->ifindex,
+		.ifindex = link->is_vlan ? link->lower : link->ifindex,
 		.mtu = egress_mtu(route, link),
+		.vlan = link->is_vlan ? link->vlan : 0,
 	};
 
 	if (watch->neighbour) {

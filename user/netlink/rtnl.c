@@ -2,6 +2,7 @@
 #include "netlink/rtnl.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -227,6 +228,32 @@ int rtnl_get_route(struct rtnl *rtnl, const struct leat_addr *address, struct rt
 	return 0;
 }
 
+static int link_read_vlan(const struct nlattr *attr, void *user)
+{
+	struct rtnl_link *link = user;
+
+	if (mnl_attr_get_type(attr) == IFLA_VLAN_ID &&
+	    mnl_attr_validate(attr, MNL_TYPE_U16) == 0)
+		link->vlan = mnl_attr_get_u16(attr);
+	if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL &&
+	    mnl_attr_validate(attr, MNL_TYPE_U16) == 0)
+		link->is_vlan &= mnl_attr_get_u16(attr) == htons(ETH_P_8021Q);
+	return MNL_CB_OK;
+}
+
+/* The kind comes before what it says of itself. */
+static int link_read_info(const struct nlattr *attr, void *user)
+{
+	struct rtnl_link *link = user;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+		link->is_vlan = strcmp(mnl_attr_get_str(attr), "vlan") == 0;
+	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && link->is_vlan)
+		mnl_attr_parse_nested(attr, link_read_vlan, link);
+	return MNL_CB_OK;
+}
+
 static int link_read_attr(const struct nlattr *attr, void *user)
 {
 	struct rtnl_link *link = user;
@@ -237,6 +264,12 @@ static int link_read_attr(const struct nlattr *attr, void *user)
 		break;
 	case IFLA_ADDRESS:
 		attr_get_mac(attr, link->mac);
+		break;
+	case IFLA_LINK:
+		link->lower = attr_get_u32(attr);
+		break;
+	case IFLA_LINKINFO:
+		mnl_attr_parse_nested(attr, link_read_info, link);
 		break;
 	}
 	return MNL_CB_OK;

@@ -46,6 +46,9 @@ struct rtnl_link {
 	uint32_t mtu;
 	uint16_t type; /* ARPHRD_* */
 	uint8_t mac[6];
+	uint32_t lower; /* the interface that it is stacked upon; 0: none */
+	uint16_t vlan;	/* VID, of an 802.1Q interface; else 0 */
+	bool is_vlan;
 };
 
 struct rtnl_neighbour {

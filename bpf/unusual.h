@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way of a packet that the fast path does not know: the same steps, over what bpf/dissect.h found.
+ */
+#ifndef LEAT_BPF_UNUSUAL_H
+#define LEAT_BPF_UNUSUAL_H
+
+#include "bpf/dissect.h"
+#include "bpf/forward.h"
+#include "bpf/fragment.h"
+#include "bpf/service.h"
+#include "bpf/verdict.h"
+
+static __always_inline int unusual_check(const struct dissection *d)
+{
+	__u32 l4_len = d->key.protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
+						      : sizeof(struct udphdr);
+
+	if (d->ip_len > d->size - d->link_len)
+		return -LEAT_BAD_LENGTH;
+	if (d->shape == SHAPE_TRANSPORT && d->ip_len < d->l4_offset + l4_len)
+		return -LEAT_BAD_LENGTH;
+	if (addr_equal(&d->source, &d->key.address))
+		return -LEAT_LAND;
+	return 0;
+}
+
+static __always_inline int unusual_forward(struct packet *p, const struct dissection *d, __u32 id)
+{
+	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	struct outbound out = {
+		.hash = p->hash,
+		.link_len = d->link_len,
+		.ip_len = d->ip_len,
+		.l4_offset = d->l4_offset,
+		.tos = d->tos,
+		.is_ipv6 = !leat_addr_is_ipv4(&d->source),
+		.protocol = d->shape == SHAPE_TRANSPORT ? d->protocol : 0,
+	};
+	int r;
+
+	if (!backend)
+		return -LEAT_INTERNAL;
+	if (options.trace)
+		trace.backend = id;
+	p->ip_len = d->ip_len;
+	r = forward_check_size(p, backend);
+	if (r < 0 && (d->shape == SHAPE_ERROR || d->shape == SHAPE_LATER))
+		p->mtu = 0; /* RFC 1122, 3.2.2: no error about these */
+	if (r < 0)
+		return r;
+	if (!is_encapsulation(backend->forward))
+		return -LEAT_NO_NEXT_HOP;
+	r = encapsulate_any(p->ctx, backend, &out);
+	if (r == 0)
+		r = forward_transmit(p, backend);
+	return r < 0 ? r : verdict_forwarded(id, d->size, r);
+}
+
+static __always_inline int unusual_pick(const struct leat_service *service, struct packet *p,
+					const struct dissection *d)
+{
+	int r = unusual_check(d);
+	__u32 id;
+
+	if (r < 0)
+		return r;
+	r = service_pick_id(service, p, &id);
+	if (r < 0)
+		return r;
+	if (d->shape == SHAPE_FIRST)
+		id = fragment_first(d, id, service->id);
+	return unusual_forward(p, d, id);
+}
+
+/* TCP or UDP, with its ports. */
+static __always_inline int unusual_service(struct packet *p, const struct dissection *d)
+{
+	const struct leat_service *service;
+
+	p->service_key = d->key;
+	p->source = d->source;
+	p->ports = d->ports;
+	p->tcp_flags = d->tcp_flags;
+	p->is_quoted = d->shape == SHAPE_ERROR;
+	service = service_find(p);
+	if (!service)
+		return -LEAT_NOT_OURS;
+	return verdict_of_service(service, d->size, unusual_pick(service, p, d));
+}
+
+static __always_inline int unusual_later(struct packet *p, const struct dissection *d)
+{
+	int id = fragment_later(d);
+
+	barrier_var(id);
+	if (id < 0)
+		return id;
+	if (d->ip_len > d->size - d->link_len)
+		return -LEAT_BAD_LENGTH;
+	p->hash = fragment_digest(d);
+	return unusual_forward(p, d, id);
+}
+
+/* Global, for the verifier. */
+__noinline int unusual_address(const struct dissection *d)
+{
+	const struct leat_service *entry;
+	struct leat_service_key key = { .protocol = LEAT_ADDRESS_ENTRY };
+
+	if (!d)
+		return -LEAT_INTERNAL;
+	key.address = d->key.address;
+	entry = service_lookup(&key);
+	if (d->shape == SHAPE_FIRST_SHORT)
+		return entry ? -LEAT_FRAGMENT_SHORT : -LEAT_FRAGMENT;
+	return entry && entry->flags & LEAT_SERVICE_PING ? -LEAT_ECHO : -LEAT_NOT_TCP_UDP;
+}
+
+static __always_inline int balance_dissected(struct packet *p, const struct dissection *d)
+{
+	switch (d->shape) {
+	case SHAPE_LATER:
+		return unusual_later(p, d);
+	case SHAPE_ECHO:
+	case SHAPE_FIRST_SHORT:
+		return unusual_address(d);
+	default:
+		return unusual_service(p, d);
+	}
+}
+
+static __always_inline int balance_unusual(struct packet *p)
+{
+	__u32 zero = 0;
+	struct dissection *d = bpf_map_lookup_elem(&dissected, &zero);
+	int r;
+
+	if (!d)
+		return XDP_DROP;
+	r = dissect(p->ctx, d);
+	return verdict(p, d->size, r < 0 ? r : balance_dissected(p, d));
+}
+
+#endif
