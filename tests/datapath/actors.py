@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who takes part: clients, services, backends, and the packets that clients send.
 
-Words: form is how a service's packets go to its backends: l2, ipip4 or ipip6, the latter two by the
-family of the outer header.
+Words: form is how a service's packets go to its backends: l2, or ipip or gue with the family of the
+outer header.
 """
 
 import ipaddress
@@ -26,6 +26,7 @@ NEXT_HOP_MAC = "02:00:00:00:00:01"  # packet run's own, when the configuration h
 PROTOCOLS = ("tcp", "udp")
 FORMS = ("l2", "ipip4", "ipip6")
 ALL_FORMS = list(itertools.product((4, 6), PROTOCOLS, FORMS))
+GUE_FORMS = list(itertools.product((4, 6), PROTOCOLS, ("gue4", "gue6")))
 
 
 def address(base, number):

@@ -46,9 +46,11 @@ class Rehearsal:
     def __init__(self, directory):
         self.directory = directory
 
-    def __call__(self, services, packets, **config):
+    def __call__(self, services, packets, path=(), **config):
+        """path: more words for packet run, such as ("mtu", 1500)."""
         frames = [bytes(packet) for packet in packets]
-        story, out = self._run({"interfaces": ["lo"], "services": services, **config}, frames)
+        story, out = self._run({"interfaces": ["lo"], "services": services, **config}, frames,
+                               path)
         came_out = iter(out)
         outcomes = [self._outcome(one, came_out) for one in story]
         assert next(came_out, None) is None, "a packet came out that no verdict lets out"
@@ -58,11 +60,12 @@ class Rehearsal:
     def one(self, services, packet, **config):
         return self(services, [packet], **config)[0]
 
-    def _run(self, config, frames):
+    def _run(self, config, frames, path):
         paths = [self.directory / name for name in ("leat.yaml", "in.pcap", "out.pcap")]
         paths[0].write_text(json.dumps(config), encoding="utf-8")
         write_pcap(paths[1], frames)
-        done = leat("-j", "packet", "run", "config", paths[0], "in", paths[1], "out", paths[2])
+        done = leat("-j", "packet", "run", "config", paths[0], "in", paths[1], "out", paths[2],
+                    *path)
         assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
         return json.loads(done.stdout), read_pcap(paths[2])
 

@@ -6,7 +6,7 @@ import ipaddress
 
 import flow_hash
 import pytest
-from actors import (ALL_FORMS, CLIENT, NODE_MAC, OUTER_SOURCE, SERVICE, backend, backends, ethernet,
+from actors import (ALL_FORMS, CLIENT, GUE_FORMS, NODE_MAC, OUTER_SOURCE, SERVICE, backend, backends, ethernet,
                     internet, octets, packet, quick_packet, random_flows, service, transport)
 from judge import ETHERNET, assert_forwarded
 from scapy.all import IP, UDP, Ether, IPOption_NOP, IPv6, Raw
@@ -24,7 +24,7 @@ def assert_all_forwarded(rehearse, one, frames, **how):
         assert_forwarded(outcome, frame, one, FLOW[family], **how)
 
 
-@pytest.mark.parametrize("family, protocol, form", ALL_FORMS)
+@pytest.mark.parametrize("family, protocol, form", ALL_FORMS + GUE_FORMS)
 def test_packets_of_every_size_are_forwarded_exactly(rehearse, family, protocol, form):
     sizes = [*range(0, 70), *range(70, 1460, 13), 1440, 1459, 1460, 2000, 3000]
     frames = [bytes(packet(family, protocol, bytes(i & 255 for i in range(size))))
@@ -32,7 +32,7 @@ def test_packets_of_every_size_are_forwarded_exactly(rehearse, family, protocol,
     assert_all_forwarded(rehearse, service(family, protocol, form), frames)
 
 
-@pytest.mark.parametrize("family, protocol, form", ALL_FORMS)
+@pytest.mark.parametrize("family, protocol, form", ALL_FORMS + GUE_FORMS)
 def test_tos_and_traffic_class_are_copied(rehearse, family, protocol, form):
     field = "tos" if family == 4 else "tc"
     frames = [bytes(packet(family, protocol, **{field: value})) for value in range(256)]
@@ -56,7 +56,7 @@ def test_what_the_inner_header_says_is_the_clients_business(rehearse, family, pr
     assert_all_forwarded(rehearse, service(family, protocol, form), frames)
 
 
-@pytest.mark.parametrize("family, protocol, form", ALL_FORMS)
+@pytest.mark.parametrize("family, protocol, form", ALL_FORMS + GUE_FORMS)
 def test_ethernet_padding_is_kept_and_not_counted(rehearse, family, protocol, form):
     frames = [bytes(packet(family, protocol, payload)) + bytes([0xee]) * padding
               for payload in (b"", b"x") for padding in (1, 2, 6, 18, 100)]
