@@ -17,6 +17,8 @@ WAYS = {
     "ipip-6in6": {"forward": "ipip", "address": SERVICE6, "outer": 6},
     "ipip-4in6": {"forward": "ipip", "address": SERVICE4, "outer": 6},
     "ipip-6in4": {"forward": "ipip", "address": SERVICE6, "outer": 4},
+    "gue-4in4": {"forward": "gue", "address": SERVICE4, "outer": 4},
+    "gue-6in6": {"forward": "gue", "address": SERVICE6, "outer": 6},
 }
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 

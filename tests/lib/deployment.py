@@ -65,7 +65,7 @@ class Deployment:
                 "backends": backends}
 
     def _unwrap_where_needed(self, services):
-        self.is_unwrapping = any(one["forward"] == "ipip" for one in services)
+        self.is_unwrapping = any(one["forward"] in ("ipip", "gue") for one in services)
         if self.is_unwrapping:
             for host in self.network.backends:
                 host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)

@@ -95,7 +95,8 @@ static int parse_request(int argc, char **argv, struct request *request)
 		if (is_keyword)
 			continue;
 		if (!take)
-			return cli_usage_error("%s stands before 'for', 'from', 'gue' or 'mode'", argv[i]);
+			return cli_usage_error("%s stands before 'for', 'from', 'gue' or 'mode'",
+					       argv[i]);
 		r = take(request, argv[i]);
 		if (r != CLI_OK)
 			return r;

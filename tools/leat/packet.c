@@ -179,10 +179,7 @@ static int packet_run(int argc, char **argv)
 	const char *config_path = NULL, *in = NULL, *out = NULL, *mtu = NULL, *vlan = NULL;
 	struct rehearsal_path path;
 	const struct cli_argument arguments[] = {
-		{ "config", &config_path },
-		{ "in", &in },
-		{ "out", &out },
-		{ "mtu", &mtu },
+		{ "config", &config_path }, { "in", &in }, { "out", &out }, { "mtu", &mtu },
 		{ "vlan", &vlan },
 	};
 	struct config *config;

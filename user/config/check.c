@@ -238,10 +238,11 @@ static int compare_fragments(const struct item *a, const struct item *b)
 static void report_fragments(struct report *report, const struct item *first,
 			     const struct item *item)
 {
-	schema_report(report, tree_find(item->node, "fragments"),
-		      "the service at line %u has the same address and protocol and fragments: hash "
-		      "too; a fragment without ports can go to one of them only",
-		      first->node->line);
+	schema_report(
+		report, tree_find(item->node, "fragments"),
+		"the service at line %u has the same address and protocol and fragments: hash "
+		"too; a fragment without ports can go to one of them only",
+		first->node->line);
 }
 
 /* Reorders the items. */

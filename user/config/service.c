@@ -29,10 +29,9 @@ static const struct schema_choice hashes[] = { { "flow", LEAT_HASH_FLOW },
 static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS },
 					       { "maglev", TABLE_MAGLEV },
 					       { 0 } };
-static const struct schema_choice forwards[] = { { "l2", LEAT_FORWARD_L2 },
-						 { "ipip", LEAT_FORWARD_IPIP },
-						 { "gue", LEAT_FORWARD_GUE },
-						 { 0 } };
+static const struct schema_choice forwards[] = {
+	{ "l2", LEAT_FORWARD_L2 }, { "ipip", LEAT_FORWARD_IPIP }, { "gue", LEAT_FORWARD_GUE }, { 0 }
+};
 
 enum { FRAGMENTS_DROP, FRAGMENTS_HASH };
 static const struct schema_choice fragments[] = { { "drop", FRAGMENTS_DROP },
@@ -216,7 +215,8 @@ static void check_gue_port(struct report *report, const struct tree_node *node,
 	const struct tree_node *port = tree_find(node, "gue_port");
 
 	if (port && service->forward != LEAT_FORWARD_GUE)
-		schema_report(report, port, "a key of forward: gue, and this service has forward: %s",
+		schema_report(report, port,
+			      "a key of forward: gue, and this service has forward: %s",
 			      forward_name(service->forward));
 }
 

@@ -232,8 +232,7 @@ static int link_read_vlan(const struct nlattr *attr, void *user)
 {
 	struct rtnl_link *link = user;
 
-	if (mnl_attr_get_type(attr) == IFLA_VLAN_ID &&
-	    mnl_attr_validate(attr, MNL_TYPE_U16) == 0)
+	if (mnl_attr_get_type(attr) == IFLA_VLAN_ID && mnl_attr_validate(attr, MNL_TYPE_U16) == 0)
 		link->vlan = mnl_attr_get_u16(attr);
 	if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL &&
 	    mnl_attr_validate(attr, MNL_TYPE_U16) == 0)

@@ -332,7 +332,7 @@ static void stats_list_every_reason_in_order_and_add_up(void **state)
 		    "{\"reason\":\"no_backend\",\"verdict\":\"drop\","
 		    "\"text\":\"the service has no usable backend\",\"packets\":9,\"bytes\":800,"
 		    "\"packets_per_second\":0.5,\"bytes_per_second\":50.0}");
-	assert_int_equal(json_object_size(totals), 3);
+	assert_int_equal(json_object_size(totals), 4);
 	expect_json(json_object_get(totals, "forwarded"),
 		    "{\"packets\":1,\"bytes\":0,\"packets_per_second\":0.5,"
 		    "\"bytes_per_second\":50.0}");
@@ -371,7 +371,7 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "pid");
 	json_object_del(node, "uptime_s");
 	expect_json(node,
-		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":3,\"started\":1700000000,"
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":4,\"started\":1700000000,"
 		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"

@@ -31,11 +31,12 @@ static struct leat_backend encode_ipip(const char *service, const char *backend)
 }
 
 /* 172.16.0.0 to 198.51.100.11. The sum of 0x4500, 0x4000, 0x4004, 0xac10, 0xc633 and 0x640b is 0x29b52;
- * what differs per packet is zero. */
+ * what differs per packet is zero,
+ * and so is the first word, which is none of the entry's. */
 static void outer_ipv4_header_carries_ipv4(void **state)
 {
 	static const uint8_t expected[LEAT_OUTER_MAX] = {
-		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 4, 0x9b, 0x54, 172, 16, 0, 0, 198, 51, 100, 11,
+		0, 0, 0, 0, 0, 0, 0x40, 0, 64, 4, 0x9b, 0x54, 172, 16, 0, 0, 198, 51, 100, 11,
 	};
 	struct leat_backend value = encode_ipip(IN4, OUT4);
 
@@ -49,7 +50,7 @@ static void outer_ipv4_header_carries_ipv4(void **state)
 static void outer_ipv4_header_carries_ipv6(void **state)
 {
 	static const uint8_t expected[LEAT_OUTER_MAX] = {
-		0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 41, 0x9b, 0x79, 172, 16, 0, 0, 198, 51, 100, 11,
+		0, 0, 0, 0, 0, 0, 0x40, 0, 64, 41, 0x9b, 0x79, 172, 16, 0, 0, 198, 51, 100, 11,
 	};
 	struct leat_backend value = encode_ipip(IN6, OUT4);
 
@@ -61,7 +62,7 @@ static void outer_ipv4_header_carries_ipv6(void **state)
 static void assert_outer_ipv6(const struct leat_backend *value, uint8_t next_header)
 {
 	const uint8_t expected[LEAT_OUTER_MAX] = {
-		0x60,
+		0,
 		0,
 		0,
 		0,
@@ -151,6 +152,7 @@ static void outer_checksum_is_the_headers_own_sum(void **state)
 		value = backend_encode(config, &service, &address, &next_hop);
 		check = (uint32_t)value.outer[10] << 8 | value.outer[11];
 		value.outer[10] = value.outer[11] = 0;
+		value.outer[0] = 0x45;
 		assert_int_equal(check, sum_of_words(value.outer));
 	}
 	config_free(config);
@@ -210,7 +212,7 @@ static void next_hop_gives_macs_interface_and_mtu(void **state)
 	(void)state;
 	next_hop.ifindex = 7;
 	next_hop.mtu = 1400;
-	for (enum leat_forward forward = LEAT_FORWARD_L2; forward <= LEAT_FORWARD_IPIP; forward++) {
+	for (enum leat_forward forward = LEAT_FORWARD_L2; forward <= LEAT_FORWARD_GUE; forward++) {
 		value = encode(config, forward, IN4, OUT4, &next_hop);
 		assert_memory_equal(value.dst_mac, next_hop.dst_mac, 6);
 		assert_memory_equal(value.src_mac, next_hop.src_mac, 6);
@@ -239,6 +241,46 @@ static void router_serves_ipip_and_not_l2(void **state)
 	assert_unresolved(&value);
 	value = encode(config, LEAT_FORWARD_IPIP, IN4, OUT4, &next_hop);
 	assert_int_equal(value.forward, LEAT_FORWARD_IPIP);
+	config_free(config);
+}
+
+static void gue_has_a_port_and_twelve_bytes_more(void **state)
+{
+	struct next_hop next_hop = sample_next_hop();
+	struct config *config = sample_config_new();
+	struct service_config service = { .forward = LEAT_FORWARD_GUE, .gue_port = 6080 };
+	struct leat_addr backend = sample_parse(OUT4);
+	struct leat_backend value;
+
+	(void)state;
+	service.key.address = sample_parse(IN4);
+	value = backend_encode(config, &service, &backend, &next_hop);
+	assert_int_equal(value.forward, LEAT_FORWARD_GUE);
+	assert_int_equal(value.outer_len, 32);
+	assert_int_equal(value.gue_port, htons(6080));
+	assert_int_equal(value.outer[9], IPPROTO_UDP);
+	backend = sample_parse(OUT6);
+	value = backend_encode(config, &service, &backend, &next_hop);
+	assert_int_equal(value.outer_len, 52);
+	assert_int_equal(value.outer[6], IPPROTO_UDP);
+	config_free(config);
+}
+
+static void egress_with_a_tag_is_off_the_fast_path(void **state)
+{
+	struct next_hop next_hop = sample_next_hop();
+	struct config *config = sample_config_new();
+	struct leat_backend value;
+
+	(void)state;
+	next_hop.vlan = 100;
+	value = encode(config, LEAT_FORWARD_IPIP, IN4, OUT4, &next_hop);
+	assert_int_equal(value.forward, LEAT_FORWARD_IPIP | LEAT_FORWARD_TAGGED);
+	assert_int_equal(value.vlan, htons(100));
+	config->has_next_hop = true;
+	value = encode(config, LEAT_FORWARD_IPIP, IN4, OUT4, &next_hop);
+	assert_int_equal(value.forward, LEAT_FORWARD_IPIP);
+	assert_int_equal(value.vlan, 0);
 	config_free(config);
 }
 
@@ -275,7 +317,7 @@ static void static_next_hop_goes_before_what_was_resolved(void **state)
 	(void)state;
 	config->has_next_hop = true;
 	config->next_hop = (struct mac){ { 2, 0, 0, 0, 0, 9 } };
-	for (enum leat_forward forward = LEAT_FORWARD_L2; forward <= LEAT_FORWARD_IPIP; forward++) {
+	for (enum leat_forward forward = LEAT_FORWARD_L2; forward <= LEAT_FORWARD_GUE; forward++) {
 		struct leat_backend value = encode(config, forward, IN4, OUT4, &next_hop);
 
 		assert_int_equal(value.forward, forward);
@@ -314,6 +356,8 @@ int main(void)
 		cmocka_unit_test(l2_needs_no_outer_header),
 		cmocka_unit_test(next_hop_gives_macs_interface_and_mtu),
 		cmocka_unit_test(router_serves_ipip_and_not_l2),
+		cmocka_unit_test(gue_has_a_port_and_twelve_bytes_more),
+		cmocka_unit_test(egress_with_a_tag_is_off_the_fast_path),
 		cmocka_unit_test(next_hop_that_is_not_resolved_serves_nobody),
 		cmocka_unit_test(static_next_hop_goes_before_what_was_resolved),
 		cmocka_unit_test(only_a_service_with_any_port_needs_the_second_look),
