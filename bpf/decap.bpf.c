@@ -121,8 +121,7 @@ static __always_inline __u32 parse_gue(struct layer *outer, struct cursor *c)
 	const struct leat_gue *gue = c->at;
 
 	if (!options.gue_port || (void *)(gue + 1) > c->end || gue->version_and_len || gue->flags ||
-	    gue->destination != options.gue_port ||
-	    outer->len < outer->header_len + sizeof(*gue) ||
+	    gue->destination != options.gue_port || outer->len < outer->header_len + sizeof(*gue) ||
 	    bpf_ntohs(gue->len) != outer->len - outer->header_len)
 		return 0;
 	outer->next = gue->protocol;

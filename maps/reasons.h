@@ -48,7 +48,7 @@ enum leat_reason {
 #define LEAT_DECAP_REASONS(X)                                                                      \
 	X(UNWRAPPED, PASS, "unwrapped", "outer header taken off, inner packet passed up")          \
 	X(NOT_TUNNELLED, PASS, "not_tunnelled", "neither IP-in-IP nor GUE")                        \
-	X(NOT_TO_US, PASS, "not_to_us", "tunnelled to another outer destination")                   \
+	X(NOT_TO_US, PASS, "not_to_us", "tunnelled to another outer destination")                  \
 	X(INNER_REFUSED, PASS, "inner_refused", "the inner destination was not named")             \
 	X(SOURCE_REFUSED, PASS, "source_refused", "the outer source is in no named prefix")        \
 	X(MALFORMED, PASS, "malformed", "a header is cut short or lies about its length")

@@ -69,9 +69,9 @@ def test_the_answers_checksum_is_right_for_all_values(rehearse, family):
     outcomes = rehearse([service(family)], frames)
     for sequence, (frame, outcome) in enumerate(zip(frames, outcomes, strict=True)):
         got = outcome.frame[link + header:]
-        pseudo = outcome.frame[link + 8:link + 40] + len(got).to_bytes(4, "big") + bytes([0, 0, 0, 58]) \
-            if family == 6 else b""
-        words = pseudo + got
+        addresses = outcome.frame[link + 8:link + 40]
+        pseudo = addresses + len(got).to_bytes(4, "big") + bytes([0, 0, 0, 58])
+        words = pseudo + got if family == 6 else got
         folded = sum(int.from_bytes(words[i:i + 2], "big") for i in range(0, len(words), 2)) % 65535
         assert folded == 0, sequence
         if sequence % 97 == 0:

@@ -106,6 +106,42 @@ def test_what_is_inside_is_not_looked_at(decap):
         assert_arrive(decap, [wrap(padded, family) + bytes(40)], [bare(padded) + bytes(40)])
 
 
+def wrap_gue(packet, outer_family, first=0, protocol=None, flags=0, port=6080, **udp):
+    """Behind UDP and GUE (draft-ietf-intarea-gue); first: version, control bit, header length."""
+    header = bytes([first, PROTOCOL[packet.version] if protocol is None else protocol]) \
+        + flags.to_bytes(2, "big")
+    udp = UDP(sport=50000, dport=port, **udp) / Raw(header + bytes(packet))
+    protocol_field = {4: "proto", 6: "nh"}[outer_family]
+    outer_header = outer(outer_family, packet.version, **{protocol_field: 17})
+    return bytes(ethernet(outer_family) / outer_header / udp)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_gue_is_unwrapped_in_all_four_forms(decap, protocol):
+    packets = [inner(family, protocol) for family, _ in FORMS]
+    frames = [wrap_gue(packet, form[1]) for packet, form in zip(packets, FORMS)]
+    frames += [wrap_gue(packets[0], family, chksum=0) for family in (4, 6)]
+    assert_arrive(decap, frames, [bare(packet) for packet in [*packets, packets[0], packets[0]]])
+
+
+def test_gue_that_is_not_plain_is_left_alone(decap):
+    """Another version, a control message, options, flags, another protocol or port, a length that
+    is not the outer header's."""
+    packet = inner(4)
+    assert_untouched(decap, [
+        wrap_gue(packet, 4, first=0x40), wrap_gue(packet, 4, first=0x20),
+        wrap_gue(packet, 4, first=0x01), wrap_gue(packet, 4, flags=1),
+        wrap_gue(packet, 4, protocol=17), wrap_gue(packet, 4, port=6081),
+        wrap_gue(packet, 4, len=20), wrap_gue(packet, 6, len=2000)], "not_tunnelled")
+
+
+def test_gue_is_received_on_the_port_that_was_named(tunnel):
+    tunnel.attach("for", SERVICE[4], "gue", "5555")
+    packet = inner(4)
+    other = wrap_gue(packet, 4)
+    assert_arrive(tunnel, [wrap_gue(packet, 4, port=5555), other], [bare(packet), other])
+
+
 @pytest.mark.parametrize("family", (4, 6))
 def test_options_of_the_outer_header_come_off_with_it(decap, family):
     packets = [inner(family) for _ in range(10)]

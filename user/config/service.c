@@ -213,8 +213,12 @@ static void check_gue_port(struct report *report, const struct tree_node *node,
 			   const struct service_config *service)
 {
 	const struct tree_node *port = tree_find(node, "gue_port");
+	const struct tree_node *forward = tree_find(node, "forward");
 
-	if (port && service->forward != LEAT_FORWARD_GUE)
+	if (!port || service->forward == LEAT_FORWARD_GUE)
+		return;
+	/* One that could not be read is not judged. */
+	if (!forward || strcmp(forward->text, forward_name(service->forward)) == 0)
 		schema_report(report, port,
 			      "a key of forward: gue, and this service has forward: %s",
 			      forward_name(service->forward));

@@ -101,10 +101,10 @@ struct service_config {
 	enum table_kind table;
 	uint32_t table_size; /* slots; a prime for maglev */
 	enum leat_forward forward;
-	uint32_t gue_port; /* of GUE's receivers */
-	bool ping;	   /* pings of its address are answered */
+	uint32_t gue_port;     /* of GUE's receivers */
+	bool ping;	       /* pings of its address are answered */
 	bool hashes_fragments; /* those that come before the first one; else they are dropped */
-	uint32_t tcp_idle_ms; /* how long a flow may be silent without being forgotten */
+	uint32_t tcp_idle_ms;  /* how long a flow may be silent without being forgotten */
 	uint32_t udp_idle_ms;
 	uint32_t slow_start_ms; /* 0: a backend that comes up gets its whole weight at once */
 	uint32_t sticky_ms;	/* how long a client stays with a backend; 0: it does not */

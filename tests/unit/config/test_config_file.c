@@ -27,7 +27,7 @@
 
 #define SERVICE_KEYS                                                                               \
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
-	"idle, slow_start, probe, backends"
+	"gue_port, ping, fragments, idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
 	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
 
@@ -541,7 +541,7 @@ static void values_of_a_service_are_checked(void **state)
 						      "table_size: \"63\" is not allowed, use a number from 64 to "
 						      "1048576")
 							ERROR(11, 12,
-							      "forward: \"gre\" is not allowed, use l2 or ipip"));
+							      "forward: \"gre\" is not allowed, use l2, ipip or gue"));
 }
 
 static void every_scheduler_is_read(void **state)
@@ -577,6 +577,48 @@ static void sticky_goes_with_schedulers_that_remember_flows(void **state)
 		      ERROR(8, 14,
 			    "scheduler: \"random\" is not allowed, use hash, round-robin or "
 			    "least-connections"));
+}
+
+static void gue_ping_and_fragments_have_defaults_and_limits(void **state)
+{
+	cleanup(config_freep) struct config *plain = parse_good(HEAD WEB "  backends: []\n");
+	cleanup(config_freep) struct config *full =
+		parse_good(HEAD WEB "  forward: gue\n  gue_port: 5555\n  ping: no\n"
+				    "  fragments: hash\n  backends: []\n");
+
+	(void)state;
+	assert_int_equal(plain->services[0].gue_port, 6080);
+	assert_true(plain->services[0].ping);
+	assert_false(plain->services[0].hashes_fragments);
+	assert_int_equal(full->services[0].forward, LEAT_FORWARD_GUE);
+	assert_int_equal(full->services[0].gue_port, 5555);
+	assert_false(full->services[0].ping);
+	assert_true(full->services[0].hashes_fragments);
+	expect_errors(HEAD WEB "  gue_port: 5555\n  backends: []\n",
+		      ERROR(7, 13,
+			    "gue_port: a key of forward: gue, and this service has forward: ipip"));
+	expect_errors(HEAD WEB "  forward: gre\n  gue_port: 65536\n  fragments: keep\n"
+			       "  backends: []\n",
+		      ERROR(7, 12, "forward: \"gre\" is not allowed, use l2, ipip or gue")
+			      ERROR(8, 13,
+				    "gue_port: \"65536\" is not allowed, use a number from 1 to "
+				    "65535")
+				      ERROR(9, 14,
+					    "fragments: \"keep\" is not allowed, use drop or "
+					    "hash"));
+}
+
+static void one_service_of_an_address_and_protocol_gets_fragments(void **state)
+{
+	(void)state;
+	expect_errors(
+		HEAD WEB "  fragments: hash\n  backends: []\n"
+			 "- { name: b, address: 192.0.2.10, port: 81, protocol: tcp,\n"
+			 "    fragments: hash, backends: [] }\n",
+		ERROR(10, 16,
+		      "fragments: the service at line 3 has the same address and protocol and "
+		      "fragments: hash too; a fragment without ports can go to one of them "
+		      "only"));
 }
 
 static void times_of_a_service_are_checked(void **state)
@@ -1180,6 +1222,8 @@ int main(void)
 		cmocka_unit_test(values_of_a_service_are_checked),
 		cmocka_unit_test(every_scheduler_is_read),
 		cmocka_unit_test(sticky_goes_with_schedulers_that_remember_flows),
+		cmocka_unit_test(gue_ping_and_fragments_have_defaults_and_limits),
+		cmocka_unit_test(one_service_of_an_address_and_protocol_gets_fragments),
 		cmocka_unit_test(times_of_a_service_are_checked),
 		cmocka_unit_test(flows_are_rounded_up_to_a_power_of_two),
 		cmocka_unit_test(a_maglev_table_has_a_prime_number_of_slots),

@@ -337,8 +337,8 @@ static void stats_list_every_reason_in_order_and_add_up(void **state)
 		    "{\"packets\":1,\"bytes\":0,\"packets_per_second\":0.5,"
 		    "\"bytes_per_second\":50.0}");
 	expect_json(json_object_get(totals, "passed"),
-		    "{\"packets\":27,\"bytes\":2100,\"packets_per_second\":3.0,"
-		    "\"bytes_per_second\":300.0}");
+		    "{\"packets\":45,\"bytes\":3800,\"packets_per_second\":3.5,"
+		    "\"bytes_per_second\":350.0}");
 	assert_non_null(json_object_get(totals, "dropped"));
 }
 
