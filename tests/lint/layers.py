@@ -25,7 +25,9 @@ FOLDERS = {
     "maps": {"maps"},
     "bpf": {"maps", "bpf"},
     "tools": USER | {"maps", "tools"},
-    "tools/sim": USER | {"maps", "bpf", "tools"},  # compiles the datapath for the host
+    # Compile the datapath for the host.
+    "tools/host": USER | {"maps", "bpf", "tools"},
+    "tools/sim": USER | {"maps", "bpf", "tools"},
     "tests": USER | {"maps", "bpf", "tests"},
 }
 # Skeletons are generated, and belong to the one who loads them.

@@ -8,21 +8,22 @@
 
 #include <stdint.h>
 
-extern uint64_t clock_simulated_ns;
+/* The host's datapath has the same one. */
+extern uint64_t host_clock_ns;
 
 static inline void clock_set_s(uint32_t seconds)
 {
-	clock_simulated_ns = (uint64_t)seconds * 1000000000;
+	host_clock_ns = (uint64_t)seconds * 1000000000;
 }
 
 static inline uint32_t clock_now_s(void)
 {
-	return (uint32_t)(clock_simulated_ns / 1000000000);
+	return (uint32_t)(host_clock_ns / 1000000000);
 }
 
 static inline uint64_t clock_now_us(void)
 {
-	return clock_simulated_ns / 1000;
+	return host_clock_ns / 1000;
 }
 
 #endif

@@ -148,7 +148,7 @@ static void node_free(struct leat_edge *node)
 		return;
 	applier_deinit(&node->daemon.applier);
 	node_deinit(&node->daemon.node);
-	edge_deinit(&node->edge);
+	datapath_deinit(&node->edge);
 	free(node);
 }
 

@@ -1,48 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the daemon's modules call of user/datapath, answered from a simulated node's maps: plans are
- * carried out in their order, and the memory of flows is counted and forgotten as over real maps.
+ * What the daemon's modules call of user/datapath, answered from maps in memory: plans are carried out
+ * in their order, and the memory of flows is counted and forgotten as over real maps.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "datapath/datapath.h"
 #include "model/table_part.h"
-#include "tools/sim/clock.h"
-#include "tools/sim/edge.h"
+#include "tools/host/datapath.h"
 
-static void swap_inner(const struct edge_map *outer, uint32_t index, struct edge_map *inner)
+uint64_t host_clock_ns;
+uint32_t host_cpu;
+
+void datapath_deinit(struct datapath *datapath)
 {
-	struct edge_map **held = edge_map_at(outer, index);
-
-	if (*held && *held != inner)
-		edge_map_deinit(*held);
-	if (*held != inner)
-		free(*held);
-	*held = inner;
-}
-
-static struct edge_map *new_inner(uint32_t value_size, uint32_t max_entries)
-{
-	struct edge_map *map = malloc(sizeof(*map));
-
-	if (map && edge_map_init(map, value_size, max_entries) == 0)
-		return map;
-	free(map);
-	return NULL;
+	/* They are in there for one CPU or the other. */
+	datapath->cursors.values = NULL;
+#define X(name) host_map_deinit(&datapath->name);
+	HOST_MAPS(X)
+#undef X
+	free(datapath->all_cursors);
+	free(datapath->services_next);
+	*datapath = (struct datapath){ 0 };
 }
 
 static int set_slots(const struct datapath *datapath, uint16_t table, const struct leat_slot *slots,
 		     uint32_t size)
 {
 	for (uint32_t slot = 0; slot < size; slot += LEAT_PART_SLOTS) {
-		struct edge_map *map = new_inner(sizeof(struct leat_table_part), 1);
+		struct host_map *map = host_map_new(sizeof(struct leat_table_part), 1);
 
 		if (!map)
 			return -ENOMEM;
 		table_part_fill(map->values, &slots[slot], table_part_size(size, slot));
-		swap_inner(&datapath->tables, leat_part_index(table, slot), map);
+		host_map_swap(&datapath->tables, leat_part_index(table, slot), map);
 	}
 	return 0;
 }
@@ -60,8 +52,8 @@ static int set_table(const struct datapath *datapath, const struct plan_operatio
 
 static int set_order(const struct datapath *datapath, const struct image *image)
 {
-	struct edge_map *map =
-		new_inner(sizeof(struct leat_order_line), LEAT_ORDER_LINES(image->order_size));
+	struct host_map *map =
+		host_map_new(sizeof(struct leat_order_line), LEAT_ORDER_LINES(image->order_size));
 	struct leat_order_line *lines;
 
 	if (!map)
@@ -69,34 +61,34 @@ static int set_order(const struct datapath *datapath, const struct image *image)
 	lines = map->values;
 	lines->size = image->order_size;
 	memcpy(&lines[1], image->order, image->order_size * sizeof(*image->order));
-	swap_inner(&datapath->orders, image->value.id, map);
+	host_map_swap(&datapath->orders, image->value.id, map);
 	return 0;
 }
 
 /* The clocks that a table has already, or new ones. */
-static struct edge_map *open_clocks(const struct datapath *datapath,
+static struct host_map *open_clocks(const struct datapath *datapath,
 				    const struct plan_operation *operation)
 {
-	struct edge_map **held = edge_map_at(&datapath->clocks, operation->table);
+	struct host_map **held = host_map_at(&datapath->clocks, operation->table);
 
 	if (image_is_comparable(operation->before, operation->image) &&
 	    operation->before->open_count && *held)
 		return *held;
-	return new_inner(sizeof(struct leat_clock),
-			 LEAT_TABLE_LINES(operation->image->value.lookup.size));
+	return host_map_new(sizeof(struct leat_clock),
+			    LEAT_TABLE_LINES(operation->image->value.lookup.size));
 }
 
 static int start_clocks(const struct datapath *datapath, const struct plan_operation *operation)
 {
 	const struct image *image = operation->image;
-	struct edge_map *map = open_clocks(datapath, operation);
-	uint32_t now = datapath_now();
+	struct host_map *map = open_clocks(datapath, operation);
+	uint32_t now = (uint32_t)(host_clock_ns >> LEAT_TICK_SHIFT);
 	uint32_t opened = now | (image->is_imported ? LEAT_CLOCK_IMPORTED : 0);
 
 	if (!map)
 		return -ENOMEM;
 	for (uint32_t slot = 0; slot < image->value.lookup.size; slot++) {
-		struct leat_clock *clock = edge_map_at(map, slot / LEAT_SLOTS_PER_LINE);
+		struct leat_clock *clock = host_map_at(map, slot / LEAT_SLOTS_PER_LINE);
 
 		if (image_opens_slot(operation->before, image, slot))
 			clock->opened = opened;
@@ -104,21 +96,25 @@ static int start_clocks(const struct datapath *datapath, const struct plan_opera
 			continue;
 		clock->previous = now;
 	}
-	swap_inner(&datapath->clocks, operation->table, map);
+	host_map_swap(&datapath->clocks, operation->table, map);
 	return 0;
 }
 
 static int set_backend(const struct datapath *datapath, const struct image_backend *backend)
 {
-	memcpy(edge_map_at(&datapath->backends, backend->id), &backend->value,
+	uint32_t ifindex = backend->value.ifindex;
+
+	if (ifindex && host_map_update(&datapath->egress, &ifindex, &ifindex) < 0)
+		return -ENOSPC;
+	memcpy(host_map_at(&datapath->backends, backend->id), &backend->value,
 	       sizeof(backend->value));
 	return 0;
 }
 
 static void forget_backend(const struct datapath *datapath, uint32_t id)
 {
-	memset(edge_map_at(&datapath->loads, id), 0, sizeof(struct leat_load));
-	memset(edge_map_at(&datapath->backend_count, id), 0, sizeof(struct leat_counter));
+	memset(host_map_at(&datapath->loads, id), 0, sizeof(struct leat_load));
+	memset(host_map_at(&datapath->backend_count, id), 0, sizeof(struct leat_counter));
 }
 
 static int add_backend(const struct datapath *datapath, const struct image_backend *backend)
@@ -130,13 +126,13 @@ static int add_backend(const struct datapath *datapath, const struct image_backe
 static int delete_backend(const struct datapath *datapath, uint32_t id)
 {
 	forget_backend(datapath, id);
-	memset(edge_map_at(&datapath->backends, id), 0, sizeof(struct leat_backend));
+	memset(host_map_at(&datapath->backends, id), 0, sizeof(struct leat_backend));
 	return 0;
 }
 
 static int set_load(const struct datapath *datapath, const struct image_backend *backend)
 {
-	struct leat_load *load = edge_map_at(&datapath->loads, backend->id);
+	struct leat_load *load = host_map_at(&datapath->loads, backend->id);
 
 	/* The flows beside them are the datapath's. */
 	load->weight = backend->load.weight;
@@ -146,45 +142,83 @@ static int set_load(const struct datapath *datapath, const struct image_backend 
 
 static int set_policy(const struct datapath *datapath, const struct image *image)
 {
-	memcpy(edge_map_at(&datapath->policies, image->value.id), &image->policy,
+	memcpy(host_map_at(&datapath->policies, image->value.id), &image->policy,
 	       sizeof(image->policy));
 	return 0;
 }
 
+static struct leat_service_entry *find_service(const struct datapath *datapath,
+					       const struct leat_service_key *key)
+{
+	for (size_t i = 0; i < datapath->service_count_next; i++) {
+		if (leat_service_key_equal(&datapath->services_next[i].key, key))
+			return &datapath->services_next[i];
+	}
+	return NULL;
+}
+
 static int set_service(struct datapath *datapath, const struct image *image)
 {
-	datapath->service = (struct leat_service_entry){ .key = image->key, .value = image->value };
+	struct leat_service_entry *entry = find_service(datapath, &image->key);
+	size_t count = datapath->service_count_next;
+
+	if (!entry) {
+		entry = realloc(datapath->services_next, (count + 1) * sizeof(*entry));
+		if (!entry)
+			return -ENOMEM;
+		datapath->services_next = entry;
+		datapath->service_count_next++;
+		entry += count;
+	}
+	*entry = (struct leat_service_entry){ .key = image->key, .value = image->value };
 	return 0;
 }
 
-static int delete_service(struct datapath *datapath)
+static int delete_service(struct datapath *datapath, const struct image *image)
 {
-	datapath->service = (struct leat_service_entry){ 0 };
+	struct leat_service_entry *entry = find_service(datapath, &image->key);
+
+	if (entry)
+		*entry = datapath->services_next[--datapath->service_count_next];
 	return 0;
+}
+
+/* At the first empty entry from where the search begins. */
+static void insert_service(const struct host_map *map, const struct leat_service_entry *service)
+{
+	uint32_t index = leat_service_entry_index(&service->key);
+	struct leat_service_entry *entry = host_map_at(map, index);
+
+	while (entry->key.protocol) {
+		index = (index + 1) % LEAT_SERVICE_ENTRIES;
+		entry = host_map_at(map, index);
+	}
+	*entry = *service;
 }
 
 static int swap_services(const struct datapath *datapath)
 {
-	struct edge_map *map = new_inner(sizeof(struct leat_service_entry), LEAT_SERVICE_ENTRIES);
-	uint32_t index = leat_service_entry_index(&datapath->service.key);
+	struct host_map *map =
+		host_map_new(sizeof(struct leat_service_entry), LEAT_SERVICE_ENTRIES);
 
 	if (!map)
 		return -ENOMEM;
-	memcpy(edge_map_at(map, index), &datapath->service, sizeof(datapath->service));
-	swap_inner(&datapath->services, 0, map);
+	for (size_t i = 0; i < datapath->service_count_next; i++)
+		insert_service(map, &datapath->services_next[i]);
+	host_map_swap(&datapath->services, 0, map);
 	return 0;
 }
 
-static int drop_inner(const struct edge_map *outer, uint32_t index)
+static int drop_inner(const struct host_map *outer, uint32_t index)
 {
-	swap_inner(outer, index, NULL);
+	host_map_swap(outer, index, NULL);
 	return 0;
 }
 
 static int delete_table(const struct datapath *datapath, uint32_t table)
 {
 	for (uint32_t part = 0; part < LEAT_TABLE_MAX_PARTS; part++)
-		swap_inner(&datapath->tables, leat_part_index(table, 0) + part, NULL);
+		host_map_swap(&datapath->tables, leat_part_index(table, 0) + part, NULL);
 	return 0;
 }
 
@@ -212,7 +246,7 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 	case PLAN_SET_SERVICE:
 		return set_service(datapath, image);
 	case PLAN_DELETE_SERVICE:
-		return delete_service(datapath);
+		return delete_service(datapath, image);
 	case PLAN_SWAP_SERVICES:
 		return swap_services(datapath);
 	case PLAN_DELETE_ORDER:
@@ -268,7 +302,7 @@ int datapath_execute(struct datapath *datapath, const struct plan *plan)
 	return forget_lost(datapath, plan);
 }
 
-/* No simulated daemon starts over maps that another one left. */
+/* Nobody starts over maps that another one left. */
 int datapath_read_images(struct datapath *datapath, struct image ***ret_images, size_t *ret_count)
 {
 	(void)datapath;
@@ -279,7 +313,7 @@ int datapath_read_images(struct datapath *datapath, struct image ***ret_images, 
 
 int datapath_read_backend(struct datapath *datapath, uint32_t id, struct leat_counter *ret_counter)
 {
-	memcpy(ret_counter, edge_map_at(&datapath->backend_count, id), sizeof(*ret_counter));
+	memcpy(ret_counter, host_map_at(&datapath->backend_count, id), sizeof(*ret_counter));
 	return 0;
 }
 
@@ -291,14 +325,14 @@ int datapath_read_events(struct datapath *datapath, uint64_t ret_events[LEAT_EVE
 
 uint32_t datapath_read_load(const struct datapath *datapath, uint32_t backend)
 {
-	const struct leat_load *load = edge_map_at(&datapath->loads, backend);
+	const struct leat_load *load = host_map_at(&datapath->loads, backend);
 
 	return load->flows;
 }
 
 void datapath_correct_load(struct datapath *datapath, uint32_t backend, int32_t by)
 {
-	struct leat_load *load = edge_map_at(&datapath->loads, backend);
+	struct leat_load *load = host_map_at(&datapath->loads, backend);
 
 	load->flows += (uint32_t)by;
 }
@@ -306,7 +340,7 @@ void datapath_correct_load(struct datapath *datapath, uint32_t backend, int32_t 
 int datapath_read_clocks(struct datapath *datapath, const struct leat_lookup *lookup,
 			 struct leat_clock *ret_clocks)
 {
-	struct edge_map **map = edge_map_at(&datapath->clocks, lookup->table);
+	struct host_map **map = host_map_at(&datapath->clocks, lookup->table);
 
 	if (!*map)
 		return -ENOENT;
@@ -337,7 +371,7 @@ static bool sweep_bucket(const struct sweep *sweep, struct leat_bucket *bucket)
 }
 
 /* A bucket that nobody looked at since it was empty is empty. */
-static void sweep_map(const struct sweep *sweep, const struct edge_map *map)
+static void sweep_map(const struct sweep *sweep, const struct host_map *map)
 {
 	for (uint32_t word = 0; word < (map->max_entries + 63) / 64; word++) {
 		uint64_t left = map->touched[word];
@@ -345,7 +379,7 @@ static void sweep_map(const struct sweep *sweep, const struct edge_map *map)
 		for (; left; left &= left - 1) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(left);
 
-			if (!sweep_bucket(sweep, edge_map_at(map, word * 64 + bit)))
+			if (!sweep_bucket(sweep, host_map_at(map, word * 64 + bit)))
 				map->touched[word] &= ~(UINT64_C(1) << bit);
 		}
 	}
