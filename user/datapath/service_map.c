@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "datapath/internal.h"
+#include "model/service_table.h"
 
 #define TABLE_SIZE (LEAT_SERVICE_ENTRIES * sizeof(struct leat_service_entry))
 
@@ -57,78 +58,19 @@ int service_map_delete(struct datapath *datapath, const struct leat_service_key 
 	return 0;
 }
 
-static int place(struct leat_service_entry *table, const struct leat_service_entry *entry)
-{
-	uint32_t index = leat_service_entry_index(&entry->key);
-	char address[ADDRESS_TEXT_SIZE];
-
-	for (uint32_t probe = 0; probe < LEAT_SERVICE_PROBES; probe++) {
-		struct leat_service_entry *at = &table[(index + probe) % LEAT_SERVICE_ENTRIES];
-
-		if (at->key.protocol)
-			continue;
-		*at = *entry;
-		return 0;
-	}
-	log_error("port %u of %s finds no place in the map of services: %d others share it; use "
-		  "another address or port",
-		  ntohs(entry->key.port), address_format(&entry->key.address, address),
-		  LEAT_SERVICE_PROBES);
-	return -E2BIG;
-}
-
-static struct leat_service_entry *find_placed(struct leat_service_entry *table,
-					      const struct leat_service_key *key)
-{
-	uint32_t index = leat_service_entry_index(key);
-
-	for (uint32_t probe = 0; probe < LEAT_SERVICE_PROBES; probe++) {
-		struct leat_service_entry *at = &table[(index + probe) % LEAT_SERVICE_ENTRIES];
-
-		if (!at->key.protocol || leat_service_key_equal(&at->key, key))
-			return at->key.protocol ? at : NULL;
-	}
-	return NULL;
-}
-
-/* An address answers pings if one of its services does. */
-static int place_address(struct leat_service_entry *table, const struct leat_service_entry *service)
-{
-	struct leat_service_entry entry = {
-		.key = { .address = service->key.address, .protocol = LEAT_ADDRESS_ENTRY },
-		.value.flags = service->value.flags & LEAT_SERVICE_PING,
-	};
-	struct leat_service_entry *placed = find_placed(table, &entry.key);
-
-	if (!placed)
-		return place(table, &entry);
-	placed->value.flags |= entry.value.flags;
-	return 0;
-}
-
-/* The configuration has one such service for an address and protocol at most. */
-static int place_fragments(struct leat_service_entry *table,
-			   const struct leat_service_entry *service)
-{
-	struct leat_service_entry entry = {
-		.key = { .address = service->key.address,
-			 .protocol = service->key.protocol == IPPROTO_TCP ? LEAT_FRAGMENTS_TCP
-									  : LEAT_FRAGMENTS_UDP },
-		.value = service->value,
-	};
-
-	if (!(service->value.flags & LEAT_SERVICE_FRAGMENTS) || find_placed(table, &entry.key))
-		return 0;
-	return place(table, &entry);
-}
-
+/* With the reason why not, if it has no room. */
 static int place_service(struct leat_service_entry *table, const struct leat_service_entry *service)
 {
-	int r = place(table, service);
+	int r = service_table_place(table, service);
+	char address[ADDRESS_TEXT_SIZE];
 
-	if (r == 0)
-		r = place_address(table, service);
-	return r == 0 ? place_fragments(table, service) : r;
+	if (r < 0)
+		log_error(
+			"port %u of %s finds no place in the map of services: %d others share it; "
+			"use another address or port",
+			ntohs(service->key.port), address_format(&service->key.address, address),
+			LEAT_SERVICE_PROBES);
+	return r;
 }
 
 static bool is_service(const struct leat_service_entry *entry)
