@@ -24,7 +24,7 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	if (r < 0)
 		return r;
 	r = forward_to(p, backend);
-	return r < 0 ? r : verdict_forwarded(id, packet_size(p) - backend->outer_len, r);
+	return r < 0 ? r : verdict_forwarded(id, sizeof(struct ethhdr) + p->ip_room, r);
 }
 
 /* From behind the IP header, which was parsed and announced `protocol` (or was refused). */

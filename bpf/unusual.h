@@ -11,15 +11,25 @@
 #include "bpf/service.h"
 #include "bpf/verdict.h"
 
+/* That the packet is all there, and has room for the headers that it was found to have. */
+static __always_inline int unusual_check_length(const struct dissection *d)
+{
+	__u32 least = d->l4_offset;
+
+	if (d->shape == SHAPE_TRANSPORT)
+		least += d->key.protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
+							: sizeof(struct udphdr);
+	if (d->ip_len > d->size - d->link_len || d->ip_len < least)
+		return -LEAT_BAD_LENGTH;
+	return 0;
+}
+
 static __always_inline int unusual_check(const struct dissection *d)
 {
-	__u32 l4_len = d->key.protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
-						      : sizeof(struct udphdr);
+	int r = unusual_check_length(d);
 
-	if (d->ip_len > d->size - d->link_len)
-		return -LEAT_BAD_LENGTH;
-	if (d->shape == SHAPE_TRANSPORT && d->ip_len < d->l4_offset + l4_len)
-		return -LEAT_BAD_LENGTH;
+	if (r < 0)
+		return r;
 	if (addr_equal(&d->source, &d->key.address))
 		return -LEAT_LAND;
 	return 0;
@@ -96,7 +106,7 @@ static __always_inline int unusual_later(struct packet *p, const struct dissecti
 	barrier_var(id);
 	if (id < 0)
 		return id;
-	if (d->ip_len > d->size - d->link_len)
+	if (unusual_check_length(d) < 0)
 		return -LEAT_BAD_LENGTH;
 	p->hash = fragment_digest(d);
 	return unusual_forward(p, d, id);
@@ -114,7 +124,9 @@ __noinline int unusual_address(const struct dissection *d)
 	entry = service_lookup(&key);
 	if (d->shape == SHAPE_FIRST_SHORT)
 		return entry ? -LEAT_FRAGMENT_SHORT : -LEAT_FRAGMENT;
-	return entry && entry->flags & LEAT_SERVICE_PING ? -LEAT_ECHO : -LEAT_NOT_TCP_UDP;
+	if (!entry || !(entry->flags & LEAT_SERVICE_PING))
+		return -LEAT_NOT_TCP_UDP;
+	return unusual_check_length(d) < 0 ? -LEAT_BAD_LENGTH : -LEAT_ECHO;
 }
 
 static __always_inline int balance_dissected(struct packet *p, const struct dissection *d)
