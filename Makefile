@@ -27,6 +27,7 @@ CPPFLAGS := -I. -Iuser -isystem $(B)/include -D_GNU_SOURCE -DLEAT_VERSION='"$(VE
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(CFLAGS) -MD -MP
 LIBS      = $(shell pkg-config --libs $(LIBRARIES))
+OBJECTS_FIRST = $(filter %.o,$^) $(filter %.a,$^)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -I. -Wall -Wextra -Werror \
@@ -39,6 +40,7 @@ LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard user/$(l)/*.c))
 CLI_SRC  := $(wildcard tools/leat/*.c)
 HOST_SRC := $(wildcard tools/host/*.c)
 SIM_SRC  := $(wildcard tools/sim/*.c) $(HOST_SRC)
+JUDGE_SRC := $(wildcard tests/judge/*.c) $(HOST_SRC)
 UNIT_SRC := $(shell find tests/unit -name 'test_*.c')
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
@@ -121,12 +123,17 @@ $(B)/fuzz-obj/%.o: %.c | $(SKELETONS)
 $(B)/unit/%: $(B)/asan/tests/unit/%.o $(B)/libleat-asan.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(LIBS) -lcmocka -lm
+	$(Q)$(CC) $(SANITIZE) -o $@ $(OBJECTS_FIRST) $(LIBS) -lcmocka -lm
+
+# Packets are read without alignment, as where XDP runs.
+$(B)/fuzz-obj/tests/judge/%.o $(B)/asan/tests/judge/%.o: SANITIZE += -fno-sanitize=alignment
+$(B)/fuzz/fuzz_packet: $(JUDGE_SRC:%.c=$(B)/fuzz-obj/%.o)
+$(B)/unit/datapath/test_agreement: $(JUDGE_SRC:%.c=$(B)/asan/%.o)
 
 $(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/libleat-fuzz.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $(OBJECTS_FIRST) $(LIBS)
 
 vpath %.bpf.c bpf tests/bench tests/bench/peers
 $(B)/bpf/%.bpf.o: %.bpf.c $(BPF_HEADERS)

@@ -28,6 +28,7 @@ FOLDERS = {
     # Compile the datapath for the host.
     "tools/host": USER | {"maps", "bpf", "tools"},
     "tools/sim": USER | {"maps", "bpf", "tools"},
+    "tests/judge": USER | {"maps", "bpf", "tools", "tests"},
     "tests": USER | {"maps", "bpf", "tests"},
 }
 # Skeletons are generated, and belong to the one who loads them.

@@ -9,7 +9,7 @@
 #include "datapath/datapath.h"
 #include "tools/host/map.h"
 
-/* Those of bpf/maps.h that the datapath looks into, and no more. */
+/* Those of bpf/ that the datapath looks into, and no more. */
 #define HOST_MAPS(X)                                                                               \
 	X(services)                                                                                \
 	X(tables)                                                                                  \
@@ -21,6 +21,9 @@
 	X(flows)                                                                                   \
 	X(half_open)                                                                               \
 	X(clients)                                                                                 \
+	X(fragments)                                                                               \
+	X(answer_count)                                                                            \
+	X(dissected)                                                                               \
 	X(clocks)                                                                                  \
 	X(policies)                                                                                \
 	X(loads)                                                                                   \

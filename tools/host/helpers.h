@@ -44,9 +44,30 @@
 #define bpf_xdp_get_buff_len(ctx)		     host_frame_size(ctx)
 #define bpf_xdp_load_bytes(ctx, offset, to, size)    host_frame_load(ctx, offset, to, size)
 #define bpf_xdp_store_bytes(ctx, offset, from, size) host_frame_store(ctx, offset, from, size)
-#define bpf_ktime_get_coarse_ns()		     host_clock_ns
-#define bpf_ktime_get_ns()			     host_clock_ns
-#define bpf_get_smp_processor_id()		     host_cpu
+#define bpf_csum_diff(from, from_size, to, to_size, seed)                                          \
+	host_csum_diff(from, from_size, to, to_size, seed)
+#define bpf_ktime_get_coarse_ns()  host_clock_ns
+#define bpf_ktime_get_ns()	   host_clock_ns
+#define bpf_get_smp_processor_id() host_cpu
+
+static inline uint32_t host_csum_add(uint32_t sum, const void *words, uint32_t size, uint32_t flip)
+{
+	uint64_t wide = sum;
+	uint32_t word;
+
+	for (uint32_t at = 0; at < size; at += sizeof(word)) {
+		memcpy(&word, (const uint8_t *)words + at, sizeof(word));
+		wide += word ^ flip;
+	}
+	wide = (wide & UINT32_MAX) + (wide >> 32);
+	return (uint32_t)(wide + (wide >> 32));
+}
+
+static inline int64_t host_csum_diff(const void *from, uint32_t from_size, const void *to,
+				     uint32_t to_size, uint32_t seed)
+{
+	return host_csum_add(host_csum_add(seed, from, from_size, UINT32_MAX), to, to_size, 0);
+}
 
 static inline long host_redirect(const void *map, uint32_t key, uint64_t flags)
 {

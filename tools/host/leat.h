@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A datapath whose maps are bpf/maps.h's: included by the one source of a program that has the rest of
- * bpf/ inside.
+ * Leat's datapath compiled for the host, for the one source of a program that includes this.
  */
 #ifndef LEAT_TOOLS_HOST_LEAT_H
 #define LEAT_TOOLS_HOST_LEAT_H
@@ -17,6 +16,7 @@ HOST_BEGIN_BPF
 #define const
 #include "bpf/maps.h"
 #undef const
+#include "bpf/balance.h"
 HOST_END_BPF
 /* clang-format on */
 

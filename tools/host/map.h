@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HOST_VALUE_MAX 64 /* bytes of a value that a program may change */
+#define HOST_VALUE_MAX 128 /* bytes of a value that a program may change */
 
 /*
  * An array, and of it one copy, not one for each CPU; or a hash or trie of few entries. The values of

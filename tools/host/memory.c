@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/service_table.h"
 #include "model/table_part.h"
 #include "tools/host/datapath.h"
 
@@ -183,30 +184,18 @@ static int delete_service(struct datapath *datapath, const struct image *image)
 	return 0;
 }
 
-/* At the first empty entry from where the search begins. */
-static void insert_service(const struct host_map *map, const struct leat_service_entry *service)
-{
-	uint32_t index = leat_service_entry_index(&service->key);
-	struct leat_service_entry *entry = host_map_at(map, index);
-
-	while (entry->key.protocol) {
-		index = (index + 1) % LEAT_SERVICE_ENTRIES;
-		entry = host_map_at(map, index);
-	}
-	*entry = *service;
-}
-
 static int swap_services(const struct datapath *datapath)
 {
 	struct host_map *map =
 		host_map_new(sizeof(struct leat_service_entry), LEAT_SERVICE_ENTRIES);
+	int r = 0;
 
 	if (!map)
 		return -ENOMEM;
-	for (size_t i = 0; i < datapath->service_count_next; i++)
-		insert_service(map, &datapath->services_next[i]);
+	for (size_t i = 0; r == 0 && i < datapath->service_count_next; i++)
+		r = service_table_place(map->values, &datapath->services_next[i]);
 	host_map_swap(&datapath->services, 0, map);
-	return 0;
+	return r;
 }
 
 static int drop_inner(const struct host_map *outer, uint32_t index)

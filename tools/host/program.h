@@ -6,6 +6,9 @@
 #ifndef LEAT_TOOLS_HOST_PROGRAM_H
 #define LEAT_TOOLS_HOST_PROGRAM_H
 
+/* The C library's <netinet/in.h>, which is in there, has to be first. */
+#include "tools/host/helpers.h"
+
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
@@ -17,22 +20,22 @@
 
 #include "maps/hash.h"
 #include "maps/layout.h"
-#include "tools/host/helpers.h"
 
+/* clang-format off: it sees no pragma in these */
 /* The datapath's warnings are for the compiler that it is made for. */
-#define HOST_BEGIN_BPF                                                                                  \
-	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpragmas\"") _Pragma(         \
-		"GCC diagnostic ignored \"-Wunknown-warning-option\"")                                  \
-		_Pragma("GCC diagnostic ignored \"-Waddress-of-packed-member\"") _Pragma(               \
-			"GCC diagnostic ignored \"-Wcast-qual\"")                                       \
-			_Pragma("GCC diagnostic ignored \"-Wconversion\"") _Pragma(                     \
-				"GCC diagnostic ignored \"-Wmissing-prototypes\"")                      \
-				_Pragma("GCC diagnostic ignored \"-Wmissing-variable-declarations\"")   \
-					_Pragma("GCC diagnostic ignored \"-Wshadow\"") _Pragma(         \
-						"GCC diagnostic ignored \"-Wsign-compare\"")            \
-						_Pragma("GCC diagnostic ignored \"-Wsign-conversion\"") \
-							_Pragma("GCC diagnostic ignored \"-Wunknown-pragmas\"")
+#define HOST_BEGIN_BPF                                                                             \
+	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wpragmas\"") _Pragma(    \
+		"GCC diagnostic ignored \"-Wunknown-warning-option\"")                             \
+		_Pragma("GCC diagnostic ignored \"-Waddress-of-packed-member\"") _Pragma(          \
+			"GCC diagnostic ignored \"-Wcast-qual\"")                                  \
+			_Pragma("GCC diagnostic ignored \"-Wconversion\"") _Pragma(                \
+				"GCC diagnostic ignored \"-Wmissing-prototypes\"")                 \
+				_Pragma("GCC diagnostic ignored \"-Wshadow\"") _Pragma(            \
+					"GCC diagnostic ignored \"-Wsign-compare\"")               \
+					_Pragma("GCC diagnostic ignored \"-Wsign-conversion\"")    \
+						_Pragma("GCC diagnostic ignored \"-Wunknown-pragmas\"")
 #define HOST_END_BPF _Pragma("GCC diagnostic pop")
+/* clang-format on */
 
 /* A number that a member's type says: int (*member)[number]. */
 #define HOST_NUMBER(member) (sizeof(*(member)) / sizeof(int))

@@ -3,12 +3,6 @@
 
 #include "tools/host/leat.h"
 
-/* clang-format off: the pragmas have no semicolons */
-HOST_BEGIN_BPF
-#include "bpf/service.h"
-HOST_END_BPF
-/* clang-format on */
-
 int edge_init(struct datapath *edge, uint32_t flow_buckets, uint32_t cpus, uint64_t flow_key)
 {
 	return datapath_init(edge, flow_buckets, cpus, flow_key);
