@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes tests/fuzz/corpus/packet: frames of every kind for the services of tests/judge/scene.c, each
-built by scapy. Run again after a change, and commit what comes out.
+"""Writes tests/fuzz/corpus/packet: frames of every kind for the services of tests/judge/scene.c,
+each built by scapy. Run again after a change, and commit what comes out.
 
     make_packets.py [DIRECTORY]
 """
@@ -106,7 +106,9 @@ def fragments():
                          ("short", {"flags": "MF", "len": 28})):
         yield f"frag-{name}", to(V4 + "10", "udp", 53, bytes(24), id=7, **fields)
         yield f"frag-tcp-{name}", to(V4 + "10", "tcp", 80, bytes(24), id=8, **fields)
-    yield "frag-first-17", to(V4 + "13", "udp", 53, bytes(24), id=9, flags="MF")
+    yield "frag-not-ours", to("192.0.2.99", "udp", 53, bytes(24), id=7, frag=3)
+    yield "frag-lost", to(V4 + "10", "tcp", 80, bytes(24), id=99, frag=3)
+    yield "frag-13-first", to(V4 + "13", "udp", 53, bytes(24), id=9, flags="MF")
     for name, header in (("first", IPv6ExtHdrFragment(m=1, id=7)),
                          ("later", IPv6ExtHdrFragment(offset=4, id=7))):
         yield f"frag-6-{name}", ethernet() / internet(6) / header / UDP(dport=53) / Raw(bytes(24))

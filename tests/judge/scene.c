@@ -166,7 +166,7 @@ static void add_key(struct host_map *map, const struct leat_addr *address)
 static void add_source(struct host_map *map, const struct prefix *prefix)
 {
 	struct leat_decap_source key = {
-		.prefix_len = prefix->length + (address_is_ipv4(&prefix->address) ? 96 : 0),
+		.prefix_len = prefix->length + (address_is_ipv4(&prefix->address) ? 96U : 0),
 	};
 	uint8_t family = leat_decap_family(&prefix->address);
 

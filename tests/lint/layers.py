@@ -28,11 +28,12 @@ FOLDERS = {
     # Compile the datapath for the host.
     "tools/host": USER | {"maps", "bpf", "tools"},
     "tools/sim": USER | {"maps", "bpf", "tools"},
+    "tests/unit/datapath": USER | {"maps", "bpf", "tools", "tests"},
     "tests/judge": USER | {"maps", "bpf", "tools", "tests"},
     "tests": USER | {"maps", "bpf", "tests"},
 }
 # Skeletons are generated, and belong to the one who loads them.
-SKELETON_OWNERS = {"user/datapath", "tests/bench", "tests/bench/peers"}
+SKELETON_OWNERS = {"user/datapath", "tests/unit/datapath", "tests/bench", "tests/bench/peers"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

@@ -238,7 +238,8 @@ static inline void edge_skip_test(void **state)
  * What main() does with tests that load a program. Without root none of them begins, because a test
  * that skips amid its work leaks what it has made.
  */
-static inline int edge_run_tests(const struct CMUnitTest *tests, size_t count)
+static inline int edge_run_group(const struct CMUnitTest *tests, size_t count,
+				 CMFixtureFunction begin, CMFixtureFunction end)
 {
 	struct CMUnitTest mine[MAX_EDGE_TESTS];
 
@@ -249,7 +250,12 @@ static inline int edge_run_tests(const struct CMUnitTest *tests, size_t count)
 			mine[i] = (struct CMUnitTest){ .name = tests[i].name,
 						       .test_func = edge_skip_test };
 	}
-	return _cmocka_run_group_tests("tests", mine, count, NULL, NULL);
+	return _cmocka_run_group_tests("tests", mine, count, begin, end);
+}
+
+static inline int edge_run_tests(const struct CMUnitTest *tests, size_t count)
+{
+	return edge_run_group(tests, count, NULL, NULL);
 }
 
 #endif
