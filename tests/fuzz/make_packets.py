@@ -47,7 +47,7 @@ def services():
         yield f"v6-{host}-{protocol}-{port}", to(V6 + host, protocol, port)
     yield "turns-ack", flags(to(V4 + "13"), "A")
     yield "least-ack", flags(to(V6 + "13"), "A")
-    yield "no-checksum", ethernet() / internet(4, dst=V4 + "10") / UDP(dport=53, chksum=0) / Raw(b"x")
+    yield "no-checksum", ethernet() / internet(4) / UDP(dport=53, chksum=0) / Raw(b"x")
     yield "not-ours", to("192.0.2.99")
     yield "not-ours-6", to("2001:db8:1::99", "udp")
     yield "congested", to(V4 + "10", tos=3)
@@ -157,6 +157,9 @@ def tunnelled():
     yield "ipip-congested-6", ethernet() / internet(4, src=source[4], dst=NODE[4], tos=3) \
         / to(V6 + "10", tc=2)[IPv6]
     yield "ipip-stranger", ethernet() / internet(4, src="203.0.113.9", dst=NODE[4]) / inner[4]
+    yield "ipip-not-to-us", ethernet() / internet(4, src=source[4], dst="192.0.2.99") / inner[4]
+    yield "ipip-malformed", ethernet() / internet(4, src=source[4], dst=NODE[4]) \
+        / to(V4 + "10", ihl=4)[IP]
     yield "ipip-other", ethernet() / internet(4, src=source[4], dst=NODE[4]) \
         / to("192.0.2.99")[IP]
 
