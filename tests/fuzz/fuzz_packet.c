@@ -50,6 +50,7 @@ static struct outcome send_one(struct bytes in, const struct condition *conditio
 	if (host_frame_init(&frame, in.at, (uint32_t)in.size, condition->linear) < 0)
 		scene_fail("out of memory");
 	frame.headroom = condition->headroom;
+	outcome.seen = MIN(in.size, condition->linear);
 	outcome.action = (uint32_t)leat_run(&scene.datapath, &frame, &outcome.trace);
 	outcome.out = frame_bytes(&frame, room);
 	host_frame_deinit(&frame);
@@ -119,7 +120,7 @@ static void send_under(struct bytes in, const struct condition *condition)
 		scene.datapath.options = (struct leat_options){ .trace = true };
 	host_journal_begin();
 	outcome = send_one(in, condition, room);
-	opinion_of_counters(&scene, in, MIN(in.size, condition->linear), &outcome);
+	opinion_of_counters(&scene, in, &outcome);
 	again = send_one(in, condition, room_again);
 	if (again.trace.backend != outcome.trace.backend ||
 	    again.trace.reason != outcome.trace.reason)

@@ -16,6 +16,8 @@
 #define GUE_LEN	    12
 #define PROTO_GUE   17
 #define ICMP_LEN    8
+#define TCP_LEN	    20U
+#define UDP_LEN	    8U
 #define DF	    0x4000
 #define TTL	    64
 #define IPV4_LEN    20
@@ -215,6 +217,14 @@ static void check_outer_ipv6(const struct scene *scene, const struct frame *out)
 		"not from the outer source");
 }
 
+/* ::ffff:0:0/96 belongs on no wire (RFC 4038, 4.2). */
+static bool is_mapped(const uint8_t *at)
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(at, prefix, sizeof(prefix)) == 0;
+}
+
 /* Whether a receiver would take the packet that `f` begins with; nothing says so of fragments. */
 static bool is_sound(const struct frame *f)
 {
@@ -225,7 +235,11 @@ static bool is_sound(const struct frame *f)
 	if (f->family == 4 &&
 	    (sum_bytes(0, f->ip.at, f->header_len) != 0xffff || get16(f->ip.at + 6) & 0x3fff))
 		return false;
+	if (f->family == 6 && (is_mapped(f->source) || is_mapped(f->destination)))
+		return false;
 	payload = payload_of(f);
+	if (payload.size < (f->next == IPPROTO_TCP ? TCP_LEN : UDP_LEN))
+		return false;
 	return (f->next == IPPROTO_TCP || f->next == IPPROTO_UDP) &&
 	       sum_payload(f, payload, f->next) == 0xffff;
 }
@@ -405,8 +419,57 @@ static enum verdict verdict_of(uint32_t reason)
 	return verdicts[reason];
 }
 
+/* The service that a packet is for, by its address and ports; NULL: none. */
+static const struct service *find_service(const struct scene *scene, const struct frame *f)
+{
+	const struct service *any = NULL;
+	uint16_t port = get16(f->ip.at + f->header_len + 2);
+
+	for (size_t i = 0; i < scene->node.service_count; i++) {
+		const struct service *service = scene->node.services[i];
+		const struct leat_service_key *key = &service->config.key;
+
+		if (!is_address(f->destination, f->family, &key->address) ||
+		    key->protocol != f->next)
+			continue;
+		if (ntohs(key->port) == port)
+			return service;
+		if (key->port == 0)
+			any = service;
+	}
+	return scene->datapath.options.any_port ? any : NULL;
+}
+
+static bool is_for_service_address(const struct scene *scene, const struct frame *f)
+{
+	for (size_t i = 0; i < scene->node.service_count; i++) {
+		const struct leat_service_key *key = &scene->node.services[i]->config.key;
+
+		if (f->family && is_address(f->destination, f->family, &key->address))
+			return true;
+	}
+	return false;
+}
+
+/* What is for no service's address passes, whatever it is; and a sound packet is its service's. */
+static void check_found(const struct scene *scene, struct bytes all, const struct outcome *outcome)
+{
+	struct frame in = frame_read(all, 2);
+	const struct service *service;
+
+	if (!is_for_service_address(scene, &in))
+		require(outcome->action == XDP_PASS, "for no service, and did not pass");
+	if (outcome->seen < all.size || !in.family || !is_sound(&in))
+		return;
+	service = find_service(scene, &in);
+	require(!outcome->trace.service || service, "for no service, and some has it");
+	require(!service || outcome->trace.service == service->id + 1, "not its service");
+	require((outcome->action == XDP_PASS) == !service, "for a service, and passed");
+}
+
 void opinion_of_leat(const struct scene *scene, struct bytes in, const struct outcome *outcome)
 {
+	check_found(scene, in, outcome);
 	switch (verdict_of(outcome->trace.reason)) {
 	case FORWARD:
 		check_forwarded(scene, in, outcome);
@@ -437,12 +500,12 @@ static unsigned int counted(const struct host_map *map, uint32_t index, const st
 	return 1;
 }
 
-void opinion_of_counters(const struct scene *scene, struct bytes in, size_t seen,
-			 const struct outcome *outcome)
+void opinion_of_counters(const struct scene *scene, struct bytes in, const struct outcome *outcome)
 {
 	const struct datapath *datapath = &scene->datapath;
 	bool is_forwarded = outcome->trace.reason == LEAT_FORWARDED;
 	uint32_t service = outcome->trace.service;
+	size_t seen = outcome->seen;
 	unsigned int total = 0;
 
 	for (uint32_t i = 0; i < LEAT_REASON_COUNT; i++)

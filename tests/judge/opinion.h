@@ -17,14 +17,14 @@ struct outcome {
 	uint32_t action; /* XDP_* */
 	struct leat_trace trace;
 	struct bytes out;
+	size_t seen; /* bytes of what came in that the program saw: its first buffer */
 };
 
 /* Of the verdict, and the bytes that come out. */
 void opinion_of_leat(const struct scene *scene, struct bytes in, const struct outcome *outcome);
 /* Of what was counted, if all counters were 0 before. Of a frame in several buffers the program may have
  * counted the whole, or what it saw of it. */
-void opinion_of_counters(const struct scene *scene, struct bytes in, size_t seen,
-			 const struct outcome *outcome);
+void opinion_of_counters(const struct scene *scene, struct bytes in, const struct outcome *outcome);
 /* leat-decap's; `reason` is what it counted. */
 void opinion_of_decap(struct bytes in, struct bytes out, enum leat_decap_reason reason);
 

@@ -149,6 +149,7 @@ static void compare_leat(struct agreement *agreement, struct bytes in)
 	/* Both have one clock; what they do with it is a matter of seconds. */
 	host_clock_ns = coarse_ns();
 	kernel = kernel_run_leat(&agreement->kernel, in, kernel_room, sizeof(kernel_room));
+	kernel.seen = in.size;
 	host = host_run_leat(agreement, in, host_room);
 	if (!outcomes_equal(&host, &kernel))
 		disagree(in, &host, &kernel);
