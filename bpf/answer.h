@@ -52,6 +52,9 @@ static __always_inline int answer_echo_ipv4(struct cursor *c)
 	ip->check = checksum_replace(ip->check, was, *(__u16 *)&ip->ttl);
 	icmp->check = checksum_replace(icmp->check, bpf_htons(ICMP4_ECHO << 8),
 				       bpf_htons(ICMP4_ECHO_REPLY << 8));
+	/* Nothing but zeros sums up to 0, which is not the other zero that receivers want. */
+	if (!icmp->check)
+		icmp->check = 0xffff;
 	icmp->type = ICMP4_ECHO_REPLY;
 	return XDP_TX;
 }

@@ -123,7 +123,8 @@ def quoted(family):
 def icmp():
     router = {4: "203.0.113.1", 6: "2001:db8:3::1"}
     yield "ping", ethernet() / internet(4) / ICMP() / Raw(b"ping")
-    yield "ping-odd", ethernet() / internet(4, options=[IPOption_NOP()] * 4) / ICMP(id=9) / Raw(b"p")
+    yield "ping-zero", ethernet() / internet(4) / ICMP(id=0, seq=0) / Raw(bytes(8))
+    yield "ping-odd", ethernet() / internet(4, options=[IPOption_NOP()] * 4) / ICMP() / Raw(b"p")
     yield "ping-vlan", ethernet() / Dot1Q(vlan=5) / internet(4) / ICMP() / Raw(b"ping")
     yield "ping-6", ethernet() / internet(6) / ICMPv6EchoRequest(data=b"ping")
     yield "ping-6-off", ethernet() / internet(6, dst=V6 + "13") / ICMPv6EchoRequest(data=b"ping")

@@ -14,7 +14,8 @@
 #include "tests/judge/opinion.h"
 #include "tests/unit/sample_config.h"
 
-#define KERNEL_FRAME_MAX HOST_LINEAR_MAX
+/* More than a page goes in as several buffers, in the kernel and here. */
+#define KERNEL_FRAME_MAX 9216
 
 struct kernel_programs {
 	struct leat_bpf *leat;

@@ -14,7 +14,7 @@
 #define CORPUS	    "tests/fuzz/corpus/packet"
 #define CORPUS_MAX  1024
 #define MUTATIONS   30000
-#define ROOM	    4096
+#define ROOM	    (KERNEL_FRAME_MAX + HOST_HEADROOM)
 #define CHANGES_MAX 4
 
 struct frame_copy {
@@ -62,7 +62,6 @@ static void read_frame(struct agreement *agreement, const char *name)
 	file = fopen(path, "r");
 	assert_non_null(file);
 	frame->size = fread(frame->bytes, 1, sizeof(frame->bytes), file);
-	/* Longer ones would go in as several buffers, which not every program takes. */
 	if (frame->size >= ETH_HLEN && feof(file))
 		agreement->count++;
 	assert_in_range(agreement->count, 0, CORPUS_MAX - 1);
@@ -149,7 +148,7 @@ static void compare_leat(struct agreement *agreement, struct bytes in)
 	/* Both have one clock; what they do with it is a matter of seconds. */
 	host_clock_ns = coarse_ns();
 	kernel = kernel_run_leat(&agreement->kernel, in, kernel_room, sizeof(kernel_room));
-	kernel.seen = in.size;
+	kernel.seen = MIN(in.size, HOST_LINEAR_MAX);
 	host = host_run_leat(agreement, in, host_room);
 	if (!outcomes_equal(&host, &kernel))
 		disagree(in, &host, &kernel);
