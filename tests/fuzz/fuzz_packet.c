@@ -106,7 +106,8 @@ static void check_round_trip(struct bytes in, const struct outcome *outcome)
 		return;
 	if (unwrap(outcome->out, room, &out) != LEAT_DECAP_UNWRAPPED)
 		scene_fail("leat-decap does not know what leat has sent");
-	if (out.size != ETH_HLEN + inner.size || memcmp(out.at + ETH_HLEN, inner.at, inner.size))
+	if (out.size != ETH_HLEN + inner.size ||
+	    memcmp(out.at + ETH_HLEN, inner.at, inner.size) != 0)
 		scene_fail("what was unwrapped is not what was wrapped");
 }
 

@@ -30,6 +30,15 @@ static void set_head(struct host_frame *frame, uint8_t *bytes, uint32_t size)
 	frame->data_end = frame->data + size;
 }
 
+static uint8_t *copy_of(const uint8_t *bytes, uint32_t size)
+{
+	uint8_t *copy = malloc(size);
+
+	if (copy)
+		memcpy(copy, bytes, size);
+	return copy;
+}
+
 int host_frame_init(struct host_frame *frame, const uint8_t *bytes, uint32_t size, uint32_t linear)
 {
 	uint8_t *head;
@@ -40,18 +49,18 @@ int host_frame_init(struct host_frame *frame, const uint8_t *bytes, uint32_t siz
 		.ingress_ifindex = 1,
 	};
 	linear = linear < size ? linear : size;
-	head = malloc(linear);
-	frame->rest = malloc(size - linear);
-	frame->rest_size = size - linear;
-	if (!head || !frame->rest) {
-		free(head);
-		free(frame->rest);
+	head = copy_of(bytes, linear);
+	if (!head)
 		return -ENOMEM;
-	}
-	memcpy(head, bytes, linear);
-	memcpy(frame->rest, bytes + linear, size - linear);
 	set_head(frame, head, linear);
-	return 0;
+	if (size == linear)
+		return 0;
+	frame->rest = copy_of(bytes + linear, size - linear);
+	frame->rest_size = size - linear;
+	if (frame->rest)
+		return 0;
+	host_frame_deinit(frame);
+	return -ENOMEM;
 }
 
 void host_frame_deinit(struct host_frame *frame)

@@ -30,7 +30,7 @@ struct host_frame {
 	uint32_t rest_size;
 };
 
-/* The first `linear` bytes are what the program sees. 0 or -ENOMEM. */
+/* The first `linear` bytes, at least one, are what the program sees. 0 or -ENOMEM. */
 int host_frame_init(struct host_frame *frame, const uint8_t *bytes, uint32_t size, uint32_t linear);
 void host_frame_deinit(struct host_frame *frame);
 
