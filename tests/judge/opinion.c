@@ -574,5 +574,8 @@ void opinion_of_decap(struct bytes in, struct bytes out, enum leat_decap_reason 
 	require(read.family, "no outer header");
 	cut = read.header_len + (read.next == PROTO_GUE ? GUE_LEN : 0);
 	require(memcmp(in.at, out.at, 2 * MAC_LEN) == 0, "other MACs");
+	require(read.len <= read.ip.size && unwrapped.len >= unwrapped.header_len &&
+			cut + unwrapped.len <= read.len,
+		"lengths that lie");
 	check_unwrapped(bytes_from(read.ip, cut), &unwrapped, read.tos);
 }
