@@ -6,8 +6,9 @@ import ipaddress
 
 import flow_hash
 import pytest
-from actors import (ALL_FORMS, CLIENT, GUE_FORMS, NODE_MAC, OUTER_SOURCE, SERVICE, backend, backends, ethernet,
-                    internet, octets, packet, quick_packet, random_flows, service, transport)
+from actors import (ALL_FORMS, CLIENT, GUE_FORMS, NODE_MAC, OUTER_SOURCE, SERVICE, backend,
+                    backends, ethernet, internet, octets, packet, quick_packet, random_flows,
+                    service, transport)
 from judge import ETHERNET, assert_forwarded
 from scapy.all import IP, UDP, Ether, IPOption_NOP, IPv6, Raw
 from scapy.utils import checksum
