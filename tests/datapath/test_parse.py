@@ -37,7 +37,8 @@ def test_what_is_not_ip_passes(rehearse):
 
 def test_ip_that_is_neither_tcp_nor_udp_passes(rehearse):
     assert_pass(rehearse, [
-        ethernet() / internet() / ICMP(type=13), ethernet() / internet() / ICMP(type=3, code=4) / IP(),
+        ethernet() / internet() / ICMP(type=13),
+        ethernet() / internet() / ICMP(type=3, code=4) / IP(),
         ethernet() / internet() / GRE(), ethernet() / internet() / SCTP(sport=40000, dport=80),
         ethernet() / internet() / IP(dst=SERVICE[4]) / transport(),
         ethernet() / internet() / internet(6) / transport(),
