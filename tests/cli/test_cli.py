@@ -1129,7 +1129,7 @@ def test_completion_offers_the_running_names(tmp_path):
 
 
 def test_completion_follows_the_syntax():
-    assert complete("packet", "run", "") == ["config", "in", "mtu", "out", "vlan"]
+    assert complete("packet", "run", "") == ["config", "in", "out", "mtu", "vlan"]
     assert complete("packet", "run", "config", str(COMPLETION)[:-2]) == [str(COMPLETION)]
     assert complete("decap", "attach", "lo", "") == ["for", "from", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]

@@ -3,8 +3,9 @@
 errors and fragments. Every byte is scapy's."""
 
 import pytest
-from actors import (ALL_FORMS, CLIENT, FORMS, GUE_FORMS, NEXT_HOP_MAC, PROTOCOLS, SERVICE, backend, backends,
-                    ethernet, internet, packet, quick_packet, random_flows, service, transport)
+from actors import (ALL_FORMS, CLIENT, FORMS, GUE_FORMS, NEXT_HOP_MAC, PROTOCOLS, SERVICE, backend,
+                    backends, ethernet, internet, packet, quick_packet, random_flows, service,
+                    transport)
 from judge import assert_forwarded, expected_frame
 from scapy.all import (ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6DestUnreach,
                        ICMPv6PacketTooBig, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPv6,
