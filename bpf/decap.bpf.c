@@ -217,7 +217,8 @@ static __always_inline int decap_packet(struct xdp_md *ctx)
 		return r;
 	if (!bpf_map_lookup_elem(&decap_inner, &inner.destination))
 		return -LEAT_DECAP_INNER_REFUSED;
-	if (outer.ecn == ECN_CE && inner.ecn) {
+	/* One that is marked already stays as it is to the bit, whatever its checksum. */
+	if (outer.ecn == ECN_CE && inner.ecn && inner.ecn != ECN_CE) {
 		r = mark_congestion(&inner_at, inner_proto);
 		if (r < 0)
 			return r;

@@ -266,6 +266,7 @@ struct leat_backend {
 		struct {
 			__be16 vlan;	 /* VID of the tag to leave with; 0: none */
 			__be16 gue_port; /* destination */
+			__u32 outer_rest[LEAT_OUTER_MAX / 4 - 1];
 		};
 	};
 };

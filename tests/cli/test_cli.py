@@ -1131,7 +1131,7 @@ def test_completion_offers_the_running_names(tmp_path):
 def test_completion_follows_the_syntax():
     assert complete("packet", "run", "") == ["config", "in", "out", "mtu", "vlan"]
     assert complete("packet", "run", "config", str(COMPLETION)[:-2]) == [str(COMPLETION)]
-    assert complete("decap", "attach", "lo", "") == ["for", "from", "mode"]
+    assert complete("decap", "attach", "lo", "") == ["for", "from", "gue", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]
     assert complete("config", "reload", "") == ["--now"]
     assert complete("backend", "drain", "web1", "") == ["service", "--wait", "--deadline"]

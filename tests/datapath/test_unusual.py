@@ -195,7 +195,8 @@ def test_icmp_errors_go_to_the_backend_of_the_flow_that_they_quote(rehearse, fam
 def test_other_icmp_passes(rehearse, family):
     one, least = service(family), {4: 27, 6: 47}[family]
     short = error(family, "tcp", 40000, ERRORS[family][0], least)
-    strange = error(family, "tcp", 40000, ICMP(type=5) if family == 4 else Raw(bytes([137] + [0] * 7)))
+    redirect = ICMP(type=5) if family == 4 else Raw(bytes([137] + [0] * 7))
+    strange = error(family, "tcp", 40000, redirect)
     moved = bytearray(error(family, "tcp", 40000, ERRORS[family][0]))
     at = 14 + {4: 20 + 8 + 12, 6: 40 + 8 + 8}[family]
     moved[at] ^= 1  # it quotes a packet that somebody else sent

@@ -79,11 +79,12 @@ SCAN = """
 import random, sys
 from scapy.all import *
 rng = random.Random(int(sys.argv[1]))
-base = [bytes(IP(src="203.0.113.50", dst="192.0.2.10") / TCP(sport=1234, dport=80)),
-        bytes(IP(src="203.0.113.50", dst="192.0.2.10") / ICMP(type=3, code=4)
+way = {"src": "203.0.113.50", "dst": "192.0.2.10"}
+base = [bytes(IP(**way) / TCP(sport=1234, dport=80)),
+        bytes(IP(**way) / ICMP(type=3, code=4)
               / IP(src="192.0.2.10", dst="203.0.113.50") / TCP(sport=80, dport=1234)),
-        bytes(IP(src="203.0.113.50", dst="192.0.2.10", flags="MF") / UDP(dport=80) / Raw(bytes(64))),
-        bytes(IP(src="203.0.113.50", dst="192.0.2.10", frag=9) / Raw(bytes(64)))]
+        bytes(IP(**way, flags="MF") / UDP(dport=80) / Raw(bytes(64))),
+        bytes(IP(**way, frag=9) / Raw(bytes(64)))]
 mac = getmacbyip("203.0.113.129")
 socket = conf.L2socket(iface="eth0")
 for i in range(3000):

@@ -45,8 +45,6 @@ struct datapath {
 /* As datapath_init() of tools/host/program.h makes it. */
 void datapath_deinit(struct datapath *datapath);
 
-/* What the daemon's modules and the datapath take for the time; monotonic. */
-extern uint64_t host_clock_ns;
 /* The CPU that packets are on. */
 extern uint32_t host_cpu;
 

@@ -8,8 +8,7 @@
 
 #include <stdint.h>
 
-/* The host's datapath has the same one. */
-extern uint64_t host_clock_ns;
+#include "tools/host/clock.h"
 
 static inline void clock_set_s(uint32_t seconds)
 {
