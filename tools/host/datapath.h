@@ -7,6 +7,7 @@
 #define LEAT_TOOLS_HOST_DATAPATH_H
 
 #include "datapath/datapath.h"
+#include "tools/host/clock.h"
 #include "tools/host/map.h"
 
 /* Those of bpf/ that the datapath looks into, and no more. */
