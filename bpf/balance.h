@@ -8,6 +8,7 @@
 
 #include "bpf/forward.h"
 #include "bpf/packet.h"
+#include "bpf/rate.h"
 #include "bpf/service.h"
 #include "bpf/unusual.h"
 #include "bpf/verdict.h"
@@ -18,6 +19,8 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	int r = packet_check(p);
 	__u32 id;
 
+	if (r == 0)
+		r = rate_check(service, p);
 	if (r < 0)
 		return r;
 	r = service_pick(service, p, &id, &backend);

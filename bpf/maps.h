@@ -119,6 +119,14 @@ struct {
 	__type(value, struct leat_bucket);
 } clients SEC(".maps");
 
+/* Who opened flows of services with `rate` of late. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LEAT_SOURCE_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct leat_source_bucket);
+} sources SEC(".maps");
+
 /* Where the first fragments of packets went. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

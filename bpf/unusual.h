@@ -8,6 +8,7 @@
 #include "bpf/dissect.h"
 #include "bpf/forward.h"
 #include "bpf/fragment.h"
+#include "bpf/rate.h"
 #include "bpf/service.h"
 #include "bpf/verdict.h"
 
@@ -73,6 +74,8 @@ static __always_inline int unusual_pick(const struct leat_service *service, stru
 	int r = unusual_check(d);
 	__u32 id;
 
+	if (r == 0)
+		r = rate_check(service, p);
 	if (r < 0)
 		return r;
 	r = service_pick_id(service, p, &id);

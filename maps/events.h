@@ -23,7 +23,9 @@
 	X(FRAGMENT_HASHED, "fragment_hashed",                                                      \
 	  "a fragment came before its first one and went where its addresses' hash says")          \
 	X(ANSWER_LIMITED, "answer_limited",                                                        \
-	  "a sender was not told that its packet is too big: too many were in that second")
+	  "a sender was not told that its packet is too big: too many were in that second")        \
+	X(EVICTED_SOURCE, "evicted_source",                                                        \
+	  "how fast a source opens flows was forgotten to make room for another one")
 
 enum leat_event {
 #define X(name, label, text) LEAT_EVENT_##name,

@@ -14,7 +14,7 @@
 #include "maps/reasons.h"
 #include "maps/ticks.h"
 
-#define LEAT_LAYOUT 4
+#define LEAT_LAYOUT 5
 
 /* An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96. One type for both families. */
 struct leat_addr {
@@ -52,6 +52,7 @@ enum leat_scheduler {
 enum leat_service_flag {
 	LEAT_SERVICE_PING = 0x10,      /* of a LEAT_ADDRESS_ENTRY: pings are answered */
 	LEAT_SERVICE_FRAGMENTS = 0x20, /* fragments that come before their first one are hashed */
+	LEAT_SERVICE_RATE = 0x40,      /* a source may open so many flows in a second */
 };
 
 /* How a flow finds its slot. */
@@ -188,7 +189,21 @@ struct leat_bucket {
 struct leat_policy {
 	__u16 tcp_idle; /* how long a flow may be silent without being forgotten */
 	__u16 udp_idle;
-	__u32 sticky; /* how long a client stays with a backend; 0: it does not */
+	__u32 sticky;	   /* how long a client stays with a backend; 0: it does not */
+	__u32 rate_gap_ns; /* between two flows that a source opens, in the mean; 0: any */
+	__u32 rate_burst;  /* flows that it may open at once */
+};
+
+/* One that opens flows of a service with `rate`; the digest is of both. */
+struct leat_source {
+	__u64 digest;
+	__u64 full_ns; /* when it may open its whole burst again, by the monotonic clock */
+};
+
+#define LEAT_BUCKET_SOURCES 4
+
+struct leat_source_bucket {
+	struct leat_source sources[LEAT_BUCKET_SOURCES];
 };
 
 enum leat_load_flag {
@@ -325,6 +340,7 @@ struct leat_options {
 	__u8 any_port;	/* some service has port 0 */
 	__u8 remembers; /* some service's scheduler remembers every flow */
 	__u8 trace;
+	__u8 rate; /* some service limits how many flows a source opens */
 };
 
 /* Of the pinned maps, set before load: a program that replaces another finds the same flows. */
@@ -359,7 +375,8 @@ LEAT_SAME_SIZE(struct leat_counter, 16);
 LEAT_SAME_SIZE(struct leat_flow, 16);
 LEAT_SAME_SIZE(struct leat_bucket, 64);
 LEAT_SAME_SIZE(struct leat_clock, 8);
-LEAT_SAME_SIZE(struct leat_policy, 8);
+LEAT_SAME_SIZE(struct leat_policy, 16);
+LEAT_SAME_SIZE(struct leat_source_bucket, 64);
 LEAT_SAME_SIZE(struct leat_load, 8);
 LEAT_SAME_SIZE(struct leat_order_line, 64);
 LEAT_SAME_SIZE(struct leat_decap_source, 20);

@@ -35,7 +35,9 @@
 	  "a fragment for a service's address whose first fragment has not come")                  \
 	X(FRAGMENT_SHORT, DROP, "fragment_short",                                                  \
 	  "a first fragment for a service's address without the transport's whole header")         \
-	X(EXTENSIONS, PASS, "extensions", "more IPv6 extension headers than are looked at")
+	X(EXTENSIONS, PASS, "extensions", "more IPv6 extension headers than are looked at")        \
+	X(RATE_LIMITED, DROP, "rate_limited",                                                      \
+	  "opens a flow, and its source has opened more than the service's rate allows")
 
 enum leat_reason {
 #define X(name, verdict, label, text) LEAT_##name,

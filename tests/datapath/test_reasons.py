@@ -32,6 +32,7 @@ UNREACHABLE = {
     "too_big": "these packets are put through without an MTU (test_answer.py has one)",
     "no_room": "a test run has 256 bytes in front of each packet, and outer headers 52 at most",
     "internal": "it takes maps that contradict each other",
+    "rate_limited": "it takes more than one packet (test_rate.py)",
 }
 
 VERDICTS = {"FORWARD": ("tx", "redirect"), "PASS": ("pass",), "DROP": ("drop",), "ANSWER": ("tx",)}

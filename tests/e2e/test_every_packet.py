@@ -109,3 +109,14 @@ def test_a_scan_with_malformed_packets_harms_nobody(deploy):
                                   SERVICE4, check=False)
 
     stream.result.assert_no_failure(at_least=50)
+
+
+@every_family
+def test_a_source_that_opens_too_many_connections_keeps_those_it_has(deploy, family):
+    address = ADDRESSES[family]
+    deployment = deploy([service("ipip", address, rate={"new": "1/s", "burst": 5})])
+
+    done = deployment.client.run(sys.executable, "-B", LIBRARY / "burst.py", address, "40")
+
+    assert done.stdout.strip() in deployment.servers
+    assert deployment.leatd.reason_packets("rate_limited") >= 25

@@ -71,6 +71,7 @@ static inline void sample_web_init(struct sample_node *sample)
 	web->config.tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS;
 	web->config.udp_idle_ms = LEAT_DEFAULT_UDP_IDLE_MS;
 	web->config.slow_start_ms = 30000;
+	web->config.ping = true;
 	web->open_slots = 512;
 	web->config.probe = (struct probe_config){
 		.type = PROBE_HTTP,
@@ -135,6 +136,7 @@ static inline void sample_dns_init(struct sample_node *sample)
 	dns->config.tcp_idle_ms = LEAT_DEFAULT_TCP_IDLE_MS;
 	dns->config.udp_idle_ms = 30000;
 	dns->config.sticky_ms = 1800000;
+	dns->config.ping = true;
 	sample_backend_init(&sample->dns1, dns, "dns1", "2001:db8::53", 4);
 	sample->dns1.state = BACKEND_UP;
 	sample->dns1.flows = (struct backend_flows){ .is_counted = true, .live = 7 };

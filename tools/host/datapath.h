@@ -23,6 +23,7 @@
 	X(half_open)                                                                               \
 	X(clients)                                                                                 \
 	X(fragments)                                                                               \
+	X(sources)                                                                                 \
 	X(answer_count)                                                                            \
 	X(dissected)                                                                               \
 	X(clocks)                                                                                  \

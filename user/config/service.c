@@ -2,6 +2,7 @@
 #include "config/service.h"
 
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/number.h"
@@ -136,6 +137,54 @@ static void read_idle(struct report *report, const struct tree_node *node,
 	schema_read(report, node, &idle_schema, target);
 }
 
+#define PER_SECOND	"/s"
+#define MAX_RATE_DIGITS 7
+
+static bool parse_per_second(const char *text, const struct schema_field *field, uint64_t *ret)
+{
+	size_t digits = strcspn(text, PER_SECOND);
+	char number[MAX_RATE_DIGITS + 1];
+
+	if (digits > MAX_RATE_DIGITS || strcmp(text + digits, PER_SECOND) != 0)
+		return false;
+	memcpy(number, text, digits);
+	number[digits] = '\0';
+	return number_parse(number, field->least, field->most, ret) == 0;
+}
+
+static void read_per_second(struct report *report, const struct tree_node *node,
+			    const struct schema_field *field, void *target)
+{
+	uint64_t number;
+
+	if (node->kind == TREE_SCALAR && parse_per_second(node->text, field, &number))
+		*(uint32_t *)target = (uint32_t)number;
+	else
+		schema_refuse(report, node,
+			      "what a source may open in a second, from %" PRIu64 "/s to %" PRIu64
+			      "/s",
+			      field->least, field->most);
+}
+
+static const struct schema_field rate_fields[] = {
+	{ "new", read_per_second, AT(rate_new), .least = 1, .most = LEAT_MAX_RATE,
+	  .is_required = true },
+	{ "burst", schema_read_number, AT(rate_burst), .least = 1, .most = LEAT_MAX_RATE },
+};
+
+static const struct schema rate_schema = { "rate", rate_fields, ARRAY_SIZE(rate_fields) };
+
+static void read_rate(struct report *report, const struct tree_node *node,
+		      const struct schema_field *field, void *target)
+{
+	struct service_config *service = target;
+
+	(void)field;
+	schema_read(report, node, &rate_schema, service);
+	if (!service->rate_burst)
+		service->rate_burst = service->rate_new;
+}
+
 static const struct schema_field service_fields[] = {
 	{ "name", schema_read_name, AT(name), .is_required = true },
 	{ "address", schema_read_address, AT(key.address), .is_required = true },
@@ -152,6 +201,7 @@ static const struct schema_field service_fields[] = {
 	{ "gue_port", schema_read_number, AT(gue_port), .least = 1, .most = UINT16_MAX },
 	{ "ping", schema_read_bool, AT(ping) },
 	{ "fragments", read_fragments, AT(hashes_fragments), .choices = fragments },
+	{ "rate", read_rate, .offset = 0 },
 	{ "idle", read_idle, .offset = 0 },
 	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
 	  .least = MIN_SLOW_START_MS, .most = MAX_SLOW_START_MS },
@@ -224,6 +274,14 @@ static void check_gue_port(struct report *report, const struct tree_node *node,
 			      forward_name(service->forward));
 }
 
+static void check_rate(struct report *report, const struct tree_node *node,
+		       const struct service_config *service)
+{
+	if (service->rate_new && service->key.protocol == IPPROTO_UDP)
+		schema_report(report, tree_find(node, "rate"),
+			      "a key of services over tcp: no datagram says that it opens a flow");
+}
+
 static void complete_probe(struct report *report, const struct tree_node *node,
 			   struct service_config *service)
 {
@@ -254,6 +312,7 @@ static void read_service(struct report *report, const struct tree_node *node,
 	complete_table(report, node, service);
 	check_sticky(report, node, service);
 	check_gue_port(report, node, service);
+	check_rate(report, node, service);
 	complete_probe(report, node, service);
 }
 

@@ -134,11 +134,29 @@ static json_t *times_json(const struct service_config *service)
 	return json;
 }
 
+/* What is as by default is left out. */
+static json_t *set_packets(json_t *json, const struct service_config *service)
+{
+	if (service->forward == LEAT_FORWARD_GUE)
+		json = control_json_set(json, "gue_port", control_number_json(service->gue_port));
+	if (!service->ping)
+		json = control_json_set(json, "ping", control_text_json("no"));
+	if (service->hashes_fragments)
+		json = control_json_set(json, "fragments", control_text_json("hash"));
+	if (!service->rate_new)
+		return json;
+	return control_json_set(json, "rate",
+				json_pack("{s:o, s:o}", "new",
+					  json_sprintf("%" PRIu32 "/s", service->rate_new), "burst",
+					  control_number_json(service->rate_burst)));
+}
+
 static json_t *service_json(const struct service *service)
 {
 	json_t *json = control_service_keys_json(&service->config);
 
 	json = control_json_merge(json, times_json(&service->config));
+	json = set_packets(json, &service->config);
 	if (service->config.probe.type != PROBE_NONE)
 		json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	return control_json_set(json, "backends", backends_json(service));

@@ -108,6 +108,8 @@ struct service_config {
 	uint32_t udp_idle_ms;
 	uint32_t slow_start_ms; /* 0: a backend that comes up gets its whole weight at once */
 	uint32_t sticky_ms;	/* how long a client stays with a backend; 0: it does not */
+	uint32_t rate_new;	/* flows that a source may open in a second; 0: any number */
+	uint32_t rate_burst;	/* and at once */
 	struct probe_config probe;
 	struct backend_config *backends;
 	size_t backend_count;

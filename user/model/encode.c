@@ -130,6 +130,7 @@ struct leat_options options_encode(const struct config *config)
 	for (size_t i = 0; i < config->service_count; i++) {
 		options.any_port |= config->services[i].key.port == 0;
 		options.remembers |= config->services[i].scheduler != LEAT_SCHEDULER_HASH;
+		options.rate |= config->services[i].rate_new != 0;
 	}
 	return options;
 }
@@ -140,5 +141,6 @@ struct leat_options options_merge(struct leat_options a, struct leat_options b)
 		.any_port = a.any_port | b.any_port,
 		.remembers = a.remembers | b.remembers,
 		.trace = a.trace | b.trace,
+		.rate = a.rate | b.rate,
 	};
 }

@@ -555,9 +555,13 @@ static uint16_t to_ticks(uint32_t ms)
 	return (uint16_t)LEAT_TICKS(ms);
 }
 
+#define NS_PER_S 1000000000U
+
 static void image_fill_policy(struct image *image, const struct service_config *config)
 {
 	image->policy = (struct leat_policy){
+		.rate_gap_ns = config->rate_new ? NS_PER_S / config->rate_new : 0,
+		.rate_burst = config->rate_burst,
 		.tcp_idle = to_ticks(config->tcp_idle_ms),
 		.udp_idle = to_ticks(config->udp_idle_ms),
 		.sticky = config->sticky_ms ? to_ticks(config->sticky_ms) : 0,
@@ -570,6 +574,8 @@ static uint8_t service_flags(const struct service_config *config)
 
 	if (config->hashes_fragments)
 		flags |= LEAT_SERVICE_FRAGMENTS;
+	if (config->rate_new)
+		flags |= LEAT_SERVICE_RATE;
 	return (uint8_t)flags;
 }
 

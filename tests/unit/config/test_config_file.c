@@ -27,7 +27,7 @@
 
 #define SERVICE_KEYS                                                                               \
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
-	"gue_port, ping, fragments, idle, slow_start, probe, backends"
+	"gue_port, ping, fragments, rate, idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
 	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
 
@@ -577,6 +577,56 @@ static void sticky_goes_with_schedulers_that_remember_flows(void **state)
 		      ERROR(8, 14,
 			    "scheduler: \"random\" is not allowed, use hash, round-robin or "
 			    "least-connections"));
+}
+
+static void rate_has_a_default_and_limits(void **state)
+{
+	cleanup(config_freep) struct config *none = parse_good(HEAD WEB "  backends: []\n");
+	cleanup(config_freep) struct config *brief =
+		parse_good(HEAD WEB "  rate: { new: 1000/s }\n  backends: []\n");
+	cleanup(config_freep) struct config *full =
+		parse_good(HEAD WEB "  rate: { new: 1000000/s, burst: 1 }\n  backends: []\n");
+
+	(void)state;
+	assert_int_equal(none->services[0].rate_new, 0);
+	assert_int_equal(brief->services[0].rate_new, 1000);
+	assert_int_equal(brief->services[0].rate_burst, 1000);
+	assert_int_equal(full->services[0].rate_new, 1000000);
+	assert_int_equal(full->services[0].rate_burst, 1);
+	expect_errors(HEAD WEB "  rate: { burst: 0 }\n  backends: []\n",
+		      ERROR(7, 9, "rate needs the key new")
+			      ERROR(7, 18,
+				    "burst: \"0\" is not allowed, use a number from 1 to 1000000"));
+	expect_errors(HEAD WEB "  rate: 5\n  backends: []\n",
+		      ERROR(7, 9,
+			    "rate: \"5\" is not allowed, use a mapping with the keys of rate: "
+			    "new, burst"));
+	expect_errors(HEAD
+		      "- { name: d, address: 192.0.2.1, port: 53, protocol: udp, backends: [],\n"
+		      "    rate: { new: 5/s } }\n",
+		      ERROR(4, 11,
+			    "rate: a key of services over tcp: no datagram says that it opens a "
+			    "flow"));
+}
+
+static void what_is_no_rate_is_refused(void **state)
+{
+	static const char *const texts[] = { "5",    "/s",    "0/s",	    "1000001/s", "5/m",
+					     "5/ss", "5/s/s", "12345678/s", "-1/s",	 "[5/s]" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		char text[512];
+		struct config_errors errors;
+		struct config *config = NULL;
+		int size = snprintf(text, sizeof(text),
+				    HEAD WEB "  rate: { new: %s }\n  backends: []\n", texts[i]);
+
+		assert_int_equal(config_file_parse("f", text, (size_t)size, &config, &errors),
+				 -EINVAL);
+		assert_int_equal(errors.count, 1);
+		config_errors_deinit(&errors);
+	}
 }
 
 static void gue_ping_and_fragments_have_defaults_and_limits(void **state)
@@ -1222,6 +1272,8 @@ int main(void)
 		cmocka_unit_test(values_of_a_service_are_checked),
 		cmocka_unit_test(every_scheduler_is_read),
 		cmocka_unit_test(sticky_goes_with_schedulers_that_remember_flows),
+		cmocka_unit_test(rate_has_a_default_and_limits),
+		cmocka_unit_test(what_is_no_rate_is_refused),
 		cmocka_unit_test(gue_ping_and_fragments_have_defaults_and_limits),
 		cmocka_unit_test(one_service_of_an_address_and_protocol_gets_fragments),
 		cmocka_unit_test(times_of_a_service_are_checked),

@@ -371,7 +371,7 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "pid");
 	json_object_del(node, "uptime_s");
 	expect_json(node,
-		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":4,\"started\":1700000000,"
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":5,\"started\":1700000000,"
 		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
@@ -414,6 +414,27 @@ static void config_has_the_keys_of_the_file(void **state)
 		    "\"table\":\"maglev\",\"table_size\":1031,\"forward\":\"l2\","
 		    "\"idle\":{\"tcp\":\"15m\",\"udp\":\"30s\"},\"sticky\":\"30m\",\"backends\":["
 		    "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100}]}]}");
+}
+
+static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_config *web = &fixture->sample.web.config;
+	cleanup(json_decrefp) json_t *json = NULL;
+	json_t *shown;
+
+	web->forward = LEAT_FORWARD_GUE;
+	web->gue_port = 5555;
+	web->ping = false;
+	web->hashes_fragments = true;
+	web->rate_new = 1000;
+	web->rate_burst = 200;
+	json = get(fixture, "/v1/config");
+	shown = json_array_get(json_object_get(json, "services"), 0);
+	assert_int_equal(json_integer_value(json_object_get(shown, "gue_port")), 5555);
+	assert_string_equal(json_string_value(json_object_get(shown, "ping")), "no");
+	assert_string_equal(json_string_value(json_object_get(shown, "fragments")), "hash");
+	expect_json(json_object_get(shown, "rate"), "{\"new\":\"1000/s\",\"burst\":200}");
 }
 
 /* JSON is YAML: what is shown can be saved as the file that it came from. */
@@ -856,6 +877,7 @@ int main(void)
 		with_control(stats_list_every_event_of_the_memory_of_flows_in_order),
 		with_control(node_is_shown_with_every_key),
 		with_control(config_has_the_keys_of_the_file),
+		with_control(what_a_service_does_with_packets_is_shown_where_it_is_no_default),
 		with_control(config_that_is_shown_is_a_configuration_file),
 		with_control(probes_bytes_are_shown_as_the_file_writes_them),
 		with_control(queries_pick_services_and_backends),
