@@ -77,6 +77,8 @@ static __always_inline struct leat_slot part_slot(const struct leat_table_part *
 	__u32 member = LEAT_PART_MEMBERS;
 	__u16 backend;
 
+	/* Linux 6.1 knows the bound only of the register that was compared: it must be the one in use. */
+	barrier_var(at);
 	if (at >= LEAT_PART_SLOTS)
 		return (struct leat_slot){ 0 };
 	if (part->is_packed)
