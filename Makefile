@@ -48,7 +48,7 @@ CHURN    := $(B)/churn-server $(B)/churn-client $(B)/churn-flood
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZERS  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 
-.PHONY: all help check-tools test unit fuzz datapath cli e2e sanitized soak sim lint bench \
+.PHONY: all help check-tools test unit fuzz datapath cli e2e sanitized soak test-vm sim lint bench \
 	bench-peers demo check-fresh install clean
 all: check-tools $(B)/leatd $(B)/leat
 
@@ -69,6 +69,7 @@ help:
 #: make cli          the command line by itself (as root)
 #: make e2e          real traffic in network namespaces (as root)
 #: make sanitized    the same over binaries under ASan and UBSan (as root)
+#: make test-vm      Debian's kernels, in QEMU: which programs they take, and what it costs
 #: make soak         10 000 connections, a flood and 100 random changes, ten minutes (as root)
 #: make check-fresh  both README commands in a minimal Debian 12 (as root, takes long)
 #: make install      DESTDIR= and prefix= (/usr/local) as usual
@@ -83,10 +84,11 @@ $(B)/bench: $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(CHURN): $(B)/churn-%: $(B)/obj/tests/churn/%.o $(B)/libleat.a
 $(B)/churn-client: $(B)/obj/tests/churn/flow.o $(B)/obj/tests/churn/report.o
 $(B)/flood: $(B)/obj/tests/bench/peers/flood.o $(B)/libleat.a
+$(B)/verify: $(B)/obj/tests/vm/verify.o $(B)/libleat.a
 $(B)/leat-sim: $(SIM_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(B)/leat-sim: LDFLAGS += -Wl,--wrap=clock_gettime,--wrap=time
 $(B)/leat-sim: LIBS += -lm
-$(B)/leatd $(B)/leat $(B)/bench $(B)/flood $(B)/leat-sim $(CHURN):
+$(B)/leatd $(B)/leat $(B)/bench $(B)/flood $(B)/verify $(B)/leat-sim $(CHURN):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -166,9 +168,14 @@ sim: $(B)/leat-sim
 lint:
 	$(Q)tests/lint/lint
 test:
-	$(Q)tools/check-tools --install build test
-	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(B)/bench $(B)/leat-sim
+	$(Q)tools/check-tools --install build test vm
+	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(B)/bench $(B)/leat-sim \
+		$(B)/verify
 	$(Q)tests/run all
+test-vm:
+	$(Q)tools/check-tools --install build vm
+	$(Q)$(MAKE) $(PARALLEL) all $(B)/verify
+	$(Q)tests/run vm
 bench: check-tools $(B)/bench
 	$(Q)tools/check-tools bench
 	$(Q)$(B)/bench -o $(B)/bench.json

@@ -33,7 +33,8 @@ FOLDERS = {
     "tests": USER | {"maps", "bpf", "tests"},
 }
 # Skeletons are generated, and belong to the one who loads them.
-SKELETON_OWNERS = {"user/datapath", "tests/unit/datapath", "tests/bench", "tests/bench/peers"}
+SKELETON_OWNERS = {"user/datapath", "tests/unit/datapath", "tests/bench", "tests/bench/peers",
+                   "tests/vm"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
