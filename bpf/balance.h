@@ -41,7 +41,9 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 		return r;
 	service = service_find(p);
 	if (!service)
-		return -LEAT_NOT_OURS;
+		return options.nat ? UNUSUAL : -LEAT_NOT_OURS;
+	if (options.nat && service->flags & LEAT_SERVICE_NAT)
+		return UNUSUAL;
 	return verdict_of_service(service, packet_size(p), balance_service(p, service));
 }
 

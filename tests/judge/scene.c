@@ -159,7 +159,7 @@ static void add_key(struct host_map *map, const struct leat_addr *address)
 {
 	static const uint8_t one = 1;
 
-	if (host_map_update(map, address, &one) < 0)
+	if (host_map_update(map, address, &one, BPF_ANY) < 0)
 		scene_fail("the map %s is full", map->name);
 }
 
@@ -171,7 +171,7 @@ static void add_source(struct host_map *map, const struct prefix *prefix)
 	uint8_t family = leat_decap_family(&prefix->address);
 
 	memcpy(key.address, &prefix->address, sizeof(key.address));
-	if (host_map_update(map, &key, &family) < 0)
+	if (host_map_update(map, &key, &family, BPF_ANY) < 0)
 		scene_fail("the map %s is full", map->name);
 }
 

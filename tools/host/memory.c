@@ -105,7 +105,7 @@ static int set_backend(const struct datapath *datapath, const struct image_backe
 {
 	uint32_t ifindex = backend->value.ifindex;
 
-	if (ifindex && host_map_update(&datapath->egress, &ifindex, &ifindex) < 0)
+	if (ifindex && host_map_update(&datapath->egress, &ifindex, &ifindex, BPF_ANY) < 0)
 		return -ENOSPC;
 	memcpy(host_map_at(&datapath->backends, backend->id), &backend->value,
 	       sizeof(backend->value));
@@ -289,6 +289,17 @@ int datapath_execute(struct datapath *datapath, const struct plan *plan)
 			return r;
 	}
 	return forget_lost(datapath, plan);
+}
+
+int datapath_set_nat_pools(struct datapath *datapath,
+			   const struct leat_nat_pool pools[NAT_FAMILIES])
+{
+	static const uint32_t families[] = { [NAT_IPV4] = 4, [NAT_IPV6] = 6 };
+	int r = 0;
+
+	for (size_t i = 0; i < NAT_FAMILIES; i++)
+		r |= host_map_update(&datapath->nat_pool, &families[i], &pools[i], BPF_ANY);
+	return r;
 }
 
 /* Nobody starts over maps that another one left. */

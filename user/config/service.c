@@ -31,7 +31,8 @@ static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS 
 					       { "maglev", TABLE_MAGLEV },
 					       { 0 } };
 static const struct schema_choice forwards[] = {
-	{ "l2", LEAT_FORWARD_L2 }, { "ipip", LEAT_FORWARD_IPIP }, { "gue", LEAT_FORWARD_GUE }, { 0 }
+	{ "l2", LEAT_FORWARD_L2 },   { "ipip", LEAT_FORWARD_IPIP }, { "gue", LEAT_FORWARD_GUE },
+	{ "nat", LEAT_FORWARD_NAT }, { 0 }
 };
 
 enum { FRAGMENTS_DROP, FRAGMENTS_HASH };
@@ -59,6 +60,8 @@ static const struct schema_field backend_fields[] = {
 	  .is_required = true },
 	{ "weight", schema_read_number, offsetof(struct backend_config, weight),
 	  .most = LEAT_MAX_WEIGHT },
+	{ "port", schema_read_number, offsetof(struct backend_config, port), .least = 1,
+	  .most = UINT16_MAX },
 };
 
 static const struct schema backend_schema = { "a backend", backend_fields,

@@ -49,6 +49,11 @@ int datapath_read_note(struct datapath *datapath, const struct leat_registry_key
 int datapath_write_note(struct datapath *datapath, const struct leat_registry_key *key,
 			const struct leat_registry_entry *entry);
 
+/* Where flows that are opened from now on are translated to; those that are open stay where they are. 0 or
+ * -errno. */
+int datapath_set_nat_pools(struct datapath *datapath,
+			   const struct leat_nat_pool pools[NAT_FAMILIES]);
+
 /* The next datapath_attach() swaps in a program with these options, if they are others. */
 void datapath_set_options(struct datapath *datapath, const struct leat_options *options);
 

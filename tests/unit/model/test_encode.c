@@ -13,7 +13,7 @@ static struct leat_backend encode(const struct config *config, enum leat_forward
 				  const struct next_hop *next_hop)
 {
 	struct service_config service = { .forward = forward };
-	struct leat_addr backend = sample_parse(backend_address);
+	struct backend_config backend = { .address = sample_parse(backend_address) };
 
 	service.key.address = sample_parse(service_address);
 	return backend_encode(config, &service, &backend, next_hop);
