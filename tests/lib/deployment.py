@@ -48,10 +48,13 @@ class Deployment:
                 UdpEcho(host)
         self.leatd = Leatd(self.edge, self.directory)
         self._unwrap_where_needed(services)
+        self._send_whole_checksums(services)
         self.configure(services, **config)
         self.leatd.start()
 
     def configure(self, services, **config):
+        if any(one["forward"] == "nat" for one in services):
+            config = {"nat": {"addresses": [self.edge.ipv4, self.edge.ipv6]}, **config}
         self.leatd.write_config([self._filled_in(one) for one in services], **config)
 
     def _filled_in(self, one):
@@ -69,6 +72,12 @@ class Deployment:
         if self.is_unwrapping:
             for host in self.network.backends:
                 host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
+
+    def _send_whole_checksums(self, services):
+        """Of what XDP changes, which the kernel then does not complete."""
+        if any(one["forward"] == "nat" for one in services):
+            for host in self.network.backends:
+                host.namespace.run("ethtool", "-K", "eth0", "tx", "off")
 
     def send(self, requests, address=SERVICE4, **options):
         return send_requests(self.client, requests, address, **options)
