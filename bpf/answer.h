@@ -265,8 +265,10 @@ static __always_inline int write_reset(__u32 *tcp, __u64 pseudo)
 /* Without options. How long the packet is then, or 0. */
 static __always_inline __u32 reset_ipv4(struct cursor *c)
 {
+	const __u16 len = bpf_htons(sizeof(struct iphdr) + sizeof(struct tcphdr));
 	struct iphdr *ip = c->at;
 	__be32 source;
+	__u16 was;
 
 	if ((void *)(ip + 1) + sizeof(struct tcphdr) > c->end || ip->ihl != 5 ||
 	    ip->protocol != IPPROTO_TCP ||
@@ -275,10 +277,11 @@ static __always_inline __u32 reset_ipv4(struct cursor *c)
 	source = ip->saddr;
 	ip->saddr = ip->daddr;
 	ip->daddr = source;
-	ip->tot_len = bpf_htons(sizeof(*ip) + sizeof(struct tcphdr));
+	ip->check = checksum_replace(ip->check, ip->tot_len, len);
+	ip->tot_len = len;
+	was = *(__u16 *)&ip->ttl;
 	ip->ttl = ANSWER_TTL;
-	ip->check = 0;
-	ip->check = checksum_finish_long(checksum_words((void *)ip, sizeof(*ip) / 4));
+	ip->check = checksum_replace(ip->check, was, *(__u16 *)&ip->ttl);
 	return sizeof(*ip) + sizeof(struct tcphdr);
 }
 
@@ -309,10 +312,10 @@ static __always_inline int answer_reset(struct xdp_md *ctx)
 	int proto = parse_link(&c);
 	__u32 link_len = link_parsed_len(ctx, &c), len;
 
-	if (proto < 0 || !may_answer())
+	if (proto < 0)
 		return XDP_DROP;
 	len = proto == bpf_htons(ETH_P_IP) ? reset_ipv4(&c) : reset_ipv6(&c);
-	if (!len)
+	if (!len || !may_answer())
 		return XDP_DROP;
 	swap_macs(eth);
 	len += link_len;

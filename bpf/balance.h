@@ -19,6 +19,8 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	int r = packet_check(p);
 	__u32 id;
 
+	if (r == 0 && options.nat && service->flags & LEAT_SERVICE_NAT)
+		return UNUSUAL;
 	if (r == 0)
 		r = rate_check(service, p);
 	if (r < 0)
@@ -42,8 +44,6 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 	service = service_find(p);
 	if (!service)
 		return options.nat ? UNUSUAL : -LEAT_NOT_OURS;
-	if (options.nat && service->flags & LEAT_SERVICE_NAT)
-		return UNUSUAL;
 	return verdict_of_service(service, packet_size(p), balance_service(p, service));
 }
 

@@ -119,8 +119,6 @@ static __always_inline int nat_forward(struct packet *p, const struct dissection
 
 	if (!backend)
 		return -LEAT_INTERNAL;
-	if (options.trace)
-		trace.backend = id;
 	r = nat_send(p, d, backend);
 	if (r == 0)
 		r = forward_transmit(p, backend);
@@ -135,6 +133,8 @@ static __always_inline int nat_check_backend(struct packet *p, const struct diss
 
 	if (!backend)
 		return -LEAT_INTERNAL;
+	if (options.trace)
+		trace.backend = id;
 	p->ip_len = d->ip_len;
 	r = forward_check_size(p, backend);
 	if (r < 0 && d->shape == SHAPE_ERROR)
@@ -225,7 +225,11 @@ static __always_inline int nat_reply(struct packet *p, const struct dissection *
 		trace.backend = id;
 	}
 	r = nat_check(d);
-	return r < 0 ? r : nat_send_back(p, d, work);
+	if (r == 0)
+		r = nat_send_back(p, d, work);
+	if (r < 0)
+		count(&service_count, work->nat.service, d->size);
+	return r;
 }
 
 /* TCP or UDP, with its ports. */
