@@ -257,8 +257,8 @@ static __always_inline int write_reset(__u32 *tcp, __u64 pseudo)
 	tcp[3] = bpf_htonl((__u32)RESET_FLAGS << 16);
 	tcp[4] = 0;
 	pseudo += bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(struct tcphdr));
-	((__u16 *)tcp)[8] = checksum_finish_long(
-		pseudo + checksum_words(tcp, sizeof(struct tcphdr) / 4));
+	((__u16 *)tcp)[8] =
+		checksum_finish_long(pseudo + checksum_words(tcp, sizeof(struct tcphdr) / 4));
 	return 0;
 }
 

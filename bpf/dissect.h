@@ -27,8 +27,8 @@ struct dissection {
 	__u32 ports;
 	__u32 size; /* of the whole frame */
 	__u32 link_len;
-	__u32 ip_len;	 /* by the header's own account */
-	__u32 l4_offset; /* from the IP header */
+	__u32 ip_len;	     /* by the header's own account */
+	__u32 l4_offset;     /* from the IP header */
 	__u32 quoted_offset; /* of the transport that an ICMP error quotes, from what it quotes */
 	__u32 fragment_id;
 	__u8 protocol; /* of the packet itself */

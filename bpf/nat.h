@@ -16,9 +16,11 @@
 struct nat_work {
 	struct leat_nat_key key; /* the packet's */
 	struct leat_nat_key reply_key;
-	struct leat_nat nat; /* what the packet becomes; a copy, or about to be the client's entry */
+	struct leat_nat
+		nat; /* what the packet becomes; a copy, or about to be the client's entry */
 	struct leat_nat reply;
-	struct leat_backend back; /* how a backend's packet leaves, in the form of another backend */
+	struct leat_backend
+		back; /* how a backend's packet leaves, in the form of another backend */
 };
 
 struct {

@@ -17,7 +17,7 @@
 /* Words that were taken out of a sum and others that were put in. */
 static __always_inline void replace_word(__u32 *at, __u32 to, __u64 *difference)
 {
-	*difference += (__u64)(__u32)~*at + to;
+	*difference += (__u64)(__u32) ~*at + to;
 	*at = to;
 }
 
@@ -28,7 +28,7 @@ static __always_inline __u16 checksum_adjust(__u16 check, __u64 difference)
 
 static __always_inline void replace_check(__u16 *check, __u16 to, __u64 *difference)
 {
-	*difference += (__u64)(__u16)~*check + to;
+	*difference += (__u64)(__u16) ~*check + to;
 	*check = to;
 }
 

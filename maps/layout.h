@@ -306,7 +306,7 @@ struct leat_nat_key {
 /* Of one direction of a flow. */
 enum leat_nat_flag {
 	LEAT_NAT_FROM_BACKEND = 1, /* from the backend; else from the client */
-	LEAT_NAT_LIVE = 2,  /* a packet came; of a TCP client, one that does not open */
+	LEAT_NAT_LIVE = 2,	   /* a packet came; of a TCP client, one that does not open */
 	LEAT_NAT_FIN = 4,
 	LEAT_NAT_RST = 8, /* and nothing else after it */
 };

@@ -6,13 +6,14 @@ from actors import SERVICE, ethernet, internet, packet, service, transport
 from scapy.all import ARP, ICMP, IP, IPv6ExtHdrDestOpt, Raw
 
 EMPTY = 81  # the port of a service without backends
+TRANSLATED = 82  # of one with forward: nat
 
 MANY_HEADERS = IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() \
     / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
 
 REACHED_BY = {
     "forwarded": packet(),
-    "not_ours": packet(dport=82),
+    "not_ours": packet(dport=83),
     "not_ip": ethernet() / ARP(),
     "not_tcp_udp": ethernet() / IP() / ICMP(),
     "fragment": packet(dst="192.0.2.99", frag=1),
@@ -24,6 +25,9 @@ REACHED_BY = {
     "echo": ethernet() / internet() / ICMP(),
     "fragment_lost": packet(frag=1),
     "fragment_short": ethernet() / internet(flags="MF", proto=6, len=28) / Raw(bytes(8)),
+    "nat_no_state": ethernet() / internet() / transport(dport=TRANSLATED, flags="A"),
+    "nat_ttl": packet(dport=TRANSLATED, ttl=1),
+    "nat_shape": packet(dport=TRANSLATED, flags="MF"),
     "extensions": ethernet() / internet(6) / MANY_HEADERS / transport(),
 }
 
@@ -33,6 +37,9 @@ UNREACHABLE = {
     "no_room": "a test run has 256 bytes in front of each packet, and outer headers 52 at most",
     "internal": "it takes maps that contradict each other",
     "rate_limited": "it takes more than one packet (test_rate.py)",
+    "nat_reply": "it takes more than one packet (test_nat.py)",
+    "nat_exhausted": "it takes more than one packet (test_nat.py)",
+    "nat_full": "it takes a quarter of a million flows",
 }
 
 VERDICTS = {"FORWARD": ("tx", "redirect"), "PASS": ("pass",), "DROP": ("drop",), "ANSWER": ("tx",)}
@@ -44,9 +51,10 @@ def test_each_reason_is_reached_or_explained():
 
 
 def test_each_reason_has_the_verdict_of_the_list(rehearse):
-    services = [service(), service(name="empty", port=EMPTY, backends=[])]
+    services = [service(), service(name="empty", port=EMPTY, backends=[]),
+                {**service(name="nat", port=TRANSLATED), "forward": "nat"}]
     verdicts = reasons.read("LEAT_REASONS")
-    outcomes = rehearse(services, REACHED_BY.values())
+    outcomes = rehearse(services, REACHED_BY.values(), nat={"addresses": ["198.51.100.2"]})
     for label, outcome in zip(REACHED_BY, outcomes, strict=True):
         assert outcome.reason == label
         assert outcome.verdict in VERDICTS[verdicts[label]]

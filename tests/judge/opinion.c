@@ -331,8 +331,7 @@ static void check_translated_transport(const struct frame *in, const struct fram
 	require(bytes_equal(bytes_from(from, at + 2), bytes_from(to, at + 2)),
 		"the payload has changed");
 	if (in->next == IPPROTO_UDP)
-		require(!get16(from.at + at) == !get16(to.at + at),
-			"a checksum came or went");
+		require(!get16(from.at + at) == !get16(to.at + at), "a checksum came or went");
 	require(!is_sound(in) || is_sound(out), "the transport's checksum is wrong");
 }
 
@@ -349,8 +348,7 @@ static void check_translated_ip(const struct frame *in, const struct frame *out)
 			"the IP header's checksum is wrong");
 	if (in->next == IPPROTO_TCP || in->next == IPPROTO_UDP)
 		check_translated_transport(in, out);
-	else if (in->next == (in->family == 4 ? 1 : 58) &&
-		 sum_icmp(in, payload_of(in)) == 0xffff)
+	else if (in->next == (in->family == 4 ? 1 : 58) && sum_icmp(in, payload_of(in)) == 0xffff)
 		require(sum_icmp(out, payload_of(out)) == 0xffff, "ICMP's checksum is wrong");
 }
 
@@ -493,7 +491,8 @@ static void check_reset(const struct frame *in, const struct frame *out)
 		"another length");
 	require(segment.at[13] & 0x10 && !(segment.at[13] & 0x04) && reset.at[13] == 0x04,
 		"no reset of a segment with ACK");
-	require(memcmp(reset.at, segment.at + 2, 2) == 0 && memcmp(reset.at + 2, segment.at, 2) == 0,
+	require(memcmp(reset.at, segment.at + 2, 2) == 0 &&
+			memcmp(reset.at + 2, segment.at, 2) == 0,
 		"other ports");
 	require(memcmp(reset.at + 4, segment.at + 8, 4) == 0, "another sequence number");
 	require(sum_payload(out, reset, IPPROTO_TCP) == 0xffff, "TCP's checksum is wrong");

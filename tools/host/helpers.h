@@ -35,7 +35,7 @@
 /* The kernel's has pointers of 32 bits. */
 #define xdp_md host_frame
 
-#define bpf_map_lookup_elem(map, key)		     host_map_lookup(map, key)
+#define bpf_map_lookup_elem(map, key) host_map_lookup(map, key)
 #define bpf_map_update_elem(map, key, value, flags)                                                \
 	host_map_update(host_map_of(map), key, value, flags)
 #define bpf_map_delete_elem(map, key)		     host_map_delete(host_map_of(map), key)

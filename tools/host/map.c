@@ -250,8 +250,7 @@ static int hash_update(const struct host_map *map, const void *key, const void *
 	return 0;
 }
 
-int host_map_update(const struct host_map *map, const void *key, const void *value,
-		    uint64_t flags)
+int host_map_update(const struct host_map *map, const void *key, const void *value, uint64_t flags)
 {
 	void *at;
 

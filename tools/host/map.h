@@ -44,8 +44,7 @@ struct host_map *host_map_new(uint32_t value_size, uint32_t max_entries);
 void host_map_swap(const struct host_map *outer, uint32_t index, struct host_map *inner);
 
 /* As bpf(2) has it: 0, -E2BIG, -EEXIST (with BPF_NOEXIST), -ENOENT; of an LRU hash that is full, the first entry goes. */
-int host_map_update(const struct host_map *map, const void *key, const void *value,
-		    uint64_t flags);
+int host_map_update(const struct host_map *map, const void *key, const void *value, uint64_t flags);
 int host_map_delete(const struct host_map *map, const void *key);
 
 /* After host_journal_undo(), all values are what they were at host_journal_begin(). */

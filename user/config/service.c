@@ -30,10 +30,11 @@ static const struct schema_choice hashes[] = { { "flow", LEAT_HASH_FLOW },
 static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS },
 					       { "maglev", TABLE_MAGLEV },
 					       { 0 } };
-static const struct schema_choice forwards[] = {
-	{ "l2", LEAT_FORWARD_L2 },   { "ipip", LEAT_FORWARD_IPIP }, { "gue", LEAT_FORWARD_GUE },
-	{ "nat", LEAT_FORWARD_NAT }, { 0 }
-};
+static const struct schema_choice forwards[] = { { "l2", LEAT_FORWARD_L2 },
+						 { "ipip", LEAT_FORWARD_IPIP },
+						 { "gue", LEAT_FORWARD_GUE },
+						 { "nat", LEAT_FORWARD_NAT },
+						 { 0 } };
 
 enum { FRAGMENTS_DROP, FRAGMENTS_HASH };
 static const struct schema_choice fragments[] = { { "drop", FRAGMENTS_DROP },

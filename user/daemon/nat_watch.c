@@ -49,9 +49,9 @@ static bool flow_stays(void *user, const struct leat_nat_key *key, const struct 
 
 	if (!policy)
 		return false;
-	if (backend && MIN(age_of(judge, client), age_of(judge, backend)) >
-			       nat_lifetime((uint8_t)key->protocol, client->flags, backend->flags,
-					    policy))
+	if (backend &&
+	    MIN(age_of(judge, client), age_of(judge, backend)) >
+		    nat_lifetime((uint8_t)key->protocol, client->flags, backend->flags, policy))
 		return false;
 	judge->watch->counting[id]++;
 	judge->watch->counting_all++;

@@ -13,7 +13,7 @@ struct nat_watch {
 	uint32_t *counted;  /* of the last one that came to its end */
 	uint64_t counting_all, counted_all;
 	uint64_t counting_since_us, counted_since_us; /* when these walks began, monotonic */
-	bool is_empty; /* as that one found */
+	bool is_empty;				      /* as that one found */
 };
 
 /* 0 or -ENOMEM. */
