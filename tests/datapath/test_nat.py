@@ -8,8 +8,8 @@ import pytest
 from actors import (CLIENT, CLIENTS, NEXT_HOP_MAC, NODE_MAC, PROTOCOLS, ROUTER_MAC, SERVICE,
                     address, backend, backends, ethernet, internet, service, transport)
 from scapy.all import (ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6DestUnreach,
-                       ICMPv6PacketTooBig, IPerror, IPOption_NOP, IPv6, IPv6ExtHdrDestOpt, Raw, TCPerror,
-                       UDPerror)
+                       ICMPv6PacketTooBig, IPerror, IPOption_NOP, IPv6, IPv6ExtHdrDestOpt, Raw,
+                       TCPerror, UDPerror)
 
 POOL = {4: "198.51.100.2", 6: "2001:db8:2::2"}
 NAT = {"addresses": list(POOL.values())}

@@ -95,11 +95,10 @@ static void check_translated(struct report *report, const struct config *config,
 	bool is_ipv4 = address_is_ipv4(&service->key.address);
 
 	if (!config->nat.counts[nat_family_of(&service->key.address)])
-		schema_report(
-			report, tree_find(node, "forward"),
-			"nat needs an %s address of this node to send from, in the file's nat: "
-			"{ addresses: [...] }",
-			is_ipv4 ? "IPv4" : "IPv6");
+		schema_report(report, tree_find(node, "forward"),
+			      "nat needs an %s address to send from, in the file's nat: { "
+			      "addresses: [...] }",
+			      is_ipv4 ? "IPv4" : "IPv6");
 	if (service->hashes_fragments)
 		schema_report(report, tree_find(node, "fragments"),
 			      "fragments of a service with forward: nat are not translated; leave "

@@ -84,15 +84,18 @@ static json_t *set_http(json_t *json, const struct probe_config *probe)
 }
 
 /* Only the keys that a probe of this type may have. */
-static json_t *probe_json(const struct probe_config *probe)
+static json_t *probe_json(const struct service_config *service)
 {
+	const struct probe_config *probe = &service->probe;
 	json_t *json;
 
 	json = json_pack("{s:s, s:o, s:o, s:o, s:o}", "type", probe_type_name(probe->type),
 			 "interval", duration_json(probe->interval_ms), "timeout",
 			 duration_json(probe->timeout_ms), "rise", control_number_json(probe->rise),
 			 "fall", control_number_json(probe->fall));
-	if (probe->type != PROBE_ICMP)
+	/* By default that of each backend, if it has one. */
+	if (probe->type != PROBE_ICMP &&
+	    (probe->has_port || service->forward != LEAT_FORWARD_NAT))
 		json = control_json_set(json, "port", json_integer(probe->port));
 	json = set_bytes(json, "send", &probe->send);
 	json = set_bytes(json, "expect", &probe->expect);
@@ -103,9 +106,13 @@ static json_t *probe_json(const struct probe_config *probe)
 
 static json_t *backend_json(const struct backend_config *backend)
 {
-	return json_pack("{s:s, s:o, s:o}", "name", backend->name, "address",
-			 control_address_json(&backend->address), "weight",
-			 control_number_json(backend->weight));
+	json_t *json = json_pack("{s:s, s:o, s:o}", "name", backend->name, "address",
+				 control_address_json(&backend->address), "weight",
+				 control_number_json(backend->weight));
+
+	if (backend->port)
+		json = control_json_set(json, "port", control_number_json(backend->port));
+	return json;
 }
 
 static json_t *backends_json(const struct service *service)
@@ -158,7 +165,7 @@ static json_t *service_json(const struct service *service)
 	json = control_json_merge(json, times_json(&service->config));
 	json = set_packets(json, &service->config);
 	if (service->config.probe.type != PROBE_NONE)
-		json = control_json_set(json, "probe", probe_json(&service->config.probe));
+		json = control_json_set(json, "probe", probe_json(&service->config));
 	return control_json_set(json, "backends", backends_json(service));
 }
 
@@ -193,6 +200,19 @@ static json_t *metrics_json(const struct config *config)
 		control_text_json(config->metrics_listen ? config->metrics_listen : "none"));
 }
 
+static json_t *nat_json(const struct nat_config *nat)
+{
+	json_t *list = json_array();
+
+	for (size_t family = 0; family < NAT_FAMILIES; family++) {
+		for (uint32_t i = 0; i < nat->counts[family]; i++)
+			list = control_json_append(
+				list, control_address_json(&nat->addresses[family][i]));
+	}
+	return json_pack("{s:o, s:o}", "addresses", list, "ports",
+			 json_sprintf("%u-%u", nat->first_port, nat->last_port));
+}
+
 json_t *control_config_json(const struct node *node)
 {
 	const struct config *config = node->config;
@@ -207,5 +227,7 @@ json_t *control_config_json(const struct node *node)
 			 control_text_json(config->state), "services", services_json(node));
 	if (config->has_next_hop)
 		json = control_json_set(json, "next_hop", control_mac_json(config->next_hop.bytes));
+	if (config->nat.counts[NAT_IPV4] || config->nat.counts[NAT_IPV6])
+		json = control_json_set(json, "nat", nat_json(&config->nat));
 	return json;
 }

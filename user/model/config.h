@@ -72,6 +72,7 @@ struct status_range {
  * judge one probe's results differently. */
 struct probe_config {
 	enum probe_type type;
+	bool has_port; /* else it is the service's, or that of a backend with a port of its own */
 	uint16_t port;
 	uint32_t interval_ms;
 	uint32_t timeout_ms;

@@ -29,7 +29,8 @@
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
 	"gue_port, ping, fragments, rate, idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
-	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
+	"interfaces, mode, seed, flows, next_hop, outer_source, nat, control, metrics, state, "     \
+	"services"
 
 static const char everything[] =
 	"interfaces: [eth0, eth1]\n"
@@ -391,7 +392,7 @@ static void unknown_keys_are_errors_that_list_what_is_allowed(void **state)
 	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, wieght: 1 }\n"),
 		      ERROR(8, 42,
 			    "\"wieght\" is not a key of a backend, did you mean weight? "
-			    "allowed are name, address, weight"));
+			    "allowed are name, address, weight, port"));
 	expect_errors("interfaces: [eth0]\ncontrol: { sockets: /x }\nservices: []\n",
 		      ERROR(2, 12,
 			    "\"sockets\" is not a key of control, did you mean socket? "
@@ -997,6 +998,111 @@ static void l2_carries_one_family(void **state)
 			    "or forward: ipip"));
 }
 
+#define POOL(nat) "interfaces: [eth0]\nnat: " nat "\nservices:\n"
+#define NAT_WEB	  WEB "  forward: nat\n"
+
+static void nat_has_a_pool_and_ports(void **state)
+{
+	cleanup(config_freep) struct config *brief =
+		parse_good(POOL("{ addresses: [198.51.100.2] }") NAT_WEB
+			   "  backends: [{ name: web1, address: 198.51.100.11 }]\n");
+	cleanup(config_freep) struct config *full =
+		parse_good(POOL("{ addresses: ['2001:db8::2', 198.51.100.2, 198.51.100.3], ports: "
+				"80-65535 }") NAT_WEB
+			   "  backends: [{ name: web1, address: 198.51.100.11, port: 8080 }]\n");
+	const struct nat_config *nat = &full->nat;
+
+	(void)state;
+	assert_int_equal(brief->services[0].forward, LEAT_FORWARD_NAT);
+	assert_int_equal(brief->services[0].backends[0].port, 0);
+	assert_int_equal(brief->nat.counts[NAT_IPV4], 1);
+	assert_int_equal(brief->nat.counts[NAT_IPV6], 0);
+	assert_int_equal(brief->nat.first_port, 1024);
+	assert_int_equal(brief->nat.last_port, 32767);
+	assert_int_equal(full->services[0].backends[0].port, 8080);
+	assert_int_equal(nat->counts[NAT_IPV4], 2);
+	assert_int_equal(nat->counts[NAT_IPV6], 1);
+	assert_true(address_is_ipv4(&nat->addresses[NAT_IPV4][1]));
+	assert_int_equal(nat->first_port, 80);
+	assert_int_equal(nat->last_port, 65535);
+}
+
+static void what_is_no_pool_is_refused(void **state)
+{
+	(void)state;
+	expect_errors(
+		"interfaces: [eth0]\n"
+		"nat: { addresses: [198.51.100.2, 127.0.0.1, 198.51.100.2], ports: 9-8 }\n"
+		"services: []\n",
+		ERROR(2, 34,
+		      "addresses: \"127.0.0.1\" is not allowed, use a unicast IPv4 or IPv6 "
+		      "address")
+			ERROR(2, 45,
+			      "addresses: 198.51.100.2 is in the list already, addresses must differ")
+				ERROR(2, 67,
+				      "ports: \"9-8\" is not allowed, use the first and the last port, "
+				      "such as 1024-32767"));
+	expect_errors("interfaces: [eth0]\nnat: { ports: 1-70000 }\nservices: []\n",
+		      ERROR(2, 6, "nat needs the key addresses")
+			      ERROR(2, 15,
+				    "ports: \"1-70000\" is not allowed, use the first and the last "
+				    "port, such as 1024-32767"));
+}
+
+static void nat_needs_an_address_of_the_family(void **state)
+{
+	(void)state;
+	expect_errors(POOL("{ addresses: ['2001:db8::2'] }") NAT_WEB "  backends: []\n",
+		      ERROR(8, 12,
+			    "forward: nat needs an IPv4 address to send from, in the file's nat: { "
+			    "addresses: [...] }"));
+	expect_errors(HEAD WEB "  forward: nat\n  fragments: hash\n  backends: []\n",
+		      ERROR(7, 12,
+			    "forward: nat needs an IPv4 address to send from, in the file's nat: { "
+			    "addresses: [...] }")
+			      ERROR(8, 14,
+				    "fragments: fragments of a service with forward: nat are not "
+				    "translated; leave hash out"));
+}
+
+static void nat_translates_within_a_family(void **state)
+{
+	(void)state;
+	expect_errors(POOL("{ addresses: [198.51.100.2] }") NAT_WEB
+		      "  backends:\n  - { name: web1, address: '2001:db8::1' }\n",
+		      ERROR(10, 28,
+			    "address: an IPv6 backend cannot have packets of an IPv4 "
+			    "service, because nat translates within a family; use one family or "
+			    "forward: ipip"));
+}
+
+static void only_nat_gives_a_backend_a_port(void **state)
+{
+	(void)state;
+	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, port: 8080 }\n"),
+		      ERROR(8, 48, "port: a key of forward: nat, and this service has forward: ipip"));
+}
+
+/* Whatever it forwards by: its packets would be taken for replies, or the other way round. */
+static void a_pools_ports_are_no_services(void **state)
+{
+	static const char apart[] = "nat takes the ports 1024 to 32767 of this address for flows to "
+				    "backends; use another port, address or range";
+	cleanup(config_freep) struct config *config =
+		parse_good(POOL("{ addresses: [192.0.2.10] }") WEB "  backends: []\n");
+	char expected[256];
+
+	(void)state;
+	assert_int_equal(config->nat.counts[NAT_IPV4], 1);
+	snprintf(expected, sizeof(expected), "f:4:43: port: %s\n", apart);
+	expect_errors(POOL("{ addresses: [192.0.2.10] }")
+		      "- { name: a, address: 192.0.2.10, port: any, protocol: udp, backends: [] }\n",
+		      expected);
+	expect_errors(POOL("{ addresses: [192.0.2.10] }")
+		      "- { name: a, address: 192.0.2.10, port: 32767, protocol: udp, backends: [] }\n",
+		      expected);
+}
+
 static void a_backend_has_an_address_of_its_own(void **state)
 {
 	(void)state;
@@ -1292,6 +1398,12 @@ int main(void)
 		cmocka_unit_test(backends_of_a_service_differ_in_name_and_address),
 		cmocka_unit_test(a_backends_name_stands_for_one_address),
 		cmocka_unit_test(l2_carries_one_family),
+		cmocka_unit_test(nat_has_a_pool_and_ports),
+		cmocka_unit_test(what_is_no_pool_is_refused),
+		cmocka_unit_test(nat_needs_an_address_of_the_family),
+		cmocka_unit_test(nat_translates_within_a_family),
+		cmocka_unit_test(only_nat_gives_a_backend_a_port),
+		cmocka_unit_test(a_pools_ports_are_no_services),
 		cmocka_unit_test(a_backend_has_an_address_of_its_own),
 		cmocka_unit_test(as_many_backends_as_the_maps_hold_are_allowed),
 		cmocka_unit_test(lists_that_are_too_long_are_errors),
