@@ -94,8 +94,7 @@ static json_t *probe_json(const struct service_config *service)
 			 duration_json(probe->timeout_ms), "rise", control_number_json(probe->rise),
 			 "fall", control_number_json(probe->fall));
 	/* By default that of each backend, if it has one. */
-	if (probe->type != PROBE_ICMP &&
-	    (probe->has_port || service->forward != LEAT_FORWARD_NAT))
+	if (probe->type != PROBE_ICMP && (probe->has_port || service->forward != LEAT_FORWARD_NAT))
 		json = control_json_set(json, "port", json_integer(probe->port));
 	json = set_bytes(json, "send", &probe->send);
 	json = set_bytes(json, "expect", &probe->expect);

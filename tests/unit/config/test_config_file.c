@@ -29,7 +29,7 @@
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
 	"gue_port, ping, fragments, rate, idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
-	"interfaces, mode, seed, flows, next_hop, outer_source, nat, control, metrics, state, "     \
+	"interfaces, mode, seed, flows, next_hop, outer_source, nat, control, metrics, state, "    \
 	"services"
 
 static const char everything[] =
@@ -542,7 +542,7 @@ static void values_of_a_service_are_checked(void **state)
 						      "table_size: \"63\" is not allowed, use a number from 64 to "
 						      "1048576")
 							ERROR(11, 12,
-							      "forward: \"gre\" is not allowed, use l2, ipip or gue"));
+							      "forward: \"gre\" is not allowed, use l2, ipip, gue or nat"));
 }
 
 static void every_scheduler_is_read(void **state)
@@ -650,7 +650,7 @@ static void gue_ping_and_fragments_have_defaults_and_limits(void **state)
 			    "gue_port: a key of forward: gue, and this service has forward: ipip"));
 	expect_errors(HEAD WEB "  forward: gre\n  gue_port: 65536\n  fragments: keep\n"
 			       "  backends: []\n",
-		      ERROR(7, 12, "forward: \"gre\" is not allowed, use l2, ipip or gue")
+		      ERROR(7, 12, "forward: \"gre\" is not allowed, use l2, ipip, gue or nat")
 			      ERROR(8, 13,
 				    "gue_port: \"65536\" is not allowed, use a number from 1 to "
 				    "65535")
@@ -1035,8 +1035,8 @@ static void what_is_no_pool_is_refused(void **state)
 		"nat: { addresses: [198.51.100.2, 127.0.0.1, 198.51.100.2], ports: 9-8 }\n"
 		"services: []\n",
 		ERROR(2, 34,
-		      "addresses: \"127.0.0.1\" is not allowed, use a unicast IPv4 or IPv6 "
-		      "address")
+		      "addresses: \"127.0.0.1\" is not allowed, use a unicast address, as "
+		      "192.0.2.1 for IPv4 or 2001:db8::1 for IPv6")
 			ERROR(2, 45,
 			      "addresses: 198.51.100.2 is in the list already, addresses must differ")
 				ERROR(2, 67,
@@ -1079,28 +1079,30 @@ static void nat_translates_within_a_family(void **state)
 static void only_nat_gives_a_backend_a_port(void **state)
 {
 	(void)state;
-	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, port: 8080 }\n"),
-		      ERROR(8, 48, "port: a key of forward: nat, and this service has forward: ipip"));
+	expect_errors(
+		BACKENDS("  - { name: web1, address: 198.51.100.1, port: 8080 }\n"),
+		ERROR(8, 48, "port: a key of forward: nat, and this service has forward: ipip"));
 }
 
 /* Whatever it forwards by: its packets would be taken for replies, or the other way round. */
 static void a_pools_ports_are_no_services(void **state)
 {
-	static const char apart[] = "nat takes the ports 1024 to 32767 of this address for flows to "
-				    "backends; use another port, address or range";
+	static const char apart[] =
+		"nat takes the ports 1024 to 32767 of this address for flows to "
+		"backends; use another port, address or range";
 	cleanup(config_freep) struct config *config =
 		parse_good(POOL("{ addresses: [192.0.2.10] }") WEB "  backends: []\n");
 	char expected[256];
 
 	(void)state;
 	assert_int_equal(config->nat.counts[NAT_IPV4], 1);
-	snprintf(expected, sizeof(expected), "f:4:43: port: %s\n", apart);
-	expect_errors(POOL("{ addresses: [192.0.2.10] }")
-		      "- { name: a, address: 192.0.2.10, port: any, protocol: udp, backends: [] }\n",
-		      expected);
-	expect_errors(POOL("{ addresses: [192.0.2.10] }")
-		      "- { name: a, address: 192.0.2.10, port: 32767, protocol: udp, backends: [] }\n",
-		      expected);
+	snprintf(expected, sizeof(expected), "f:4:41: port: %s\n", apart);
+	expect_errors(
+		POOL("{ addresses: [192.0.2.10] }") "- { name: a, address: 192.0.2.10, port: any, protocol: udp, backends: [] }\n",
+		expected);
+	expect_errors(
+		POOL("{ addresses: [192.0.2.10] }") "- { name: a, address: 192.0.2.10, port: 32767, protocol: udp, backends: [] }\n",
+		expected);
 }
 
 static void a_backend_has_an_address_of_its_own(void **state)

@@ -74,8 +74,7 @@ int main(void)
 		cmocka_unit_test(a_tcp_flow_lives_by_its_state),
 		cmocka_unit_test(a_udp_flow_that_is_answered_lives_for_the_idle_time),
 		cmocka_unit_test(flags_of_the_direction_do_not_matter),
-		cmocka_unit_test(
-			nothing_lives_longer_than_the_idle_time_or_shorter_than_the_least),
+		cmocka_unit_test(nothing_lives_longer_than_the_idle_time_or_shorter_than_the_least),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
