@@ -27,7 +27,8 @@ def nat_service(family=4, protocol="tcp", port=8080, **keys):
     return service(family, protocol, "l2", **{"forward": "nat", **keys})
 
 
-SIX = nat_service(6, name="six", backends=[{**backend(1, 6, port=8080), "name": "six1"}])
+SIX = nat_service(6, name="six",
+                  backends=[{"name": "six1", "address": BACKEND[6], "port": 8080}])
 
 
 def one_port(port=7000):

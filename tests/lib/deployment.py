@@ -61,8 +61,9 @@ class Deployment:
         """The service with its backends, in the form that leat.yaml has."""
         outer = one["_outer"] or (6 if ":" in one["address"] else 4)
         weights = one["_weights"] or [100] * len(self.network.backends)
+        port = {"port": one["_port"]} if one.get("_port") else {}
         backends = [{"name": host.name, "address": host.ipv6 if outer == 6 else host.ipv4,
-                     "weight": weight}
+                     "weight": weight, **port}
                     for host, weight in zip(self.network.backends, weights)]
         return {**{key: value for key, value in one.items() if key[0] != "_" and value is not None},
                 "backends": backends}
