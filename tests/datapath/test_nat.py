@@ -35,7 +35,8 @@ def one_port(port=7000):
     return {**NAT, "ports": f"{port}-{port}"}
 
 
-def opening(family=4, protocol="tcp", sport=40000, payload=b"hello", link=None, flags="S", **fields):
+def opening(family=4, protocol="tcp", sport=40000, payload=b"hello", link=None, flags="S",
+            **fields):
     how = {"flags": flags} if protocol == "tcp" else {}
     return (link or ethernet()) / internet(family, **fields) \
         / transport(protocol, sport, 80, **how) / Raw(payload)
