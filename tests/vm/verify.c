@@ -37,6 +37,7 @@ static const struct flag leat_flags[] = {
 	{ "remembers", offsetof(struct leat_options, remembers) },
 	{ "trace", offsetof(struct leat_options, trace) },
 	{ "rate", offsetof(struct leat_options, rate) },
+	{ "quic", offsetof(struct leat_options, quic) },
 };
 _Static_assert(ARRAY_SIZE(leat_flags) == sizeof(struct leat_options), "an option is not tried");
 

@@ -131,6 +131,7 @@ struct leat_options options_encode(const struct config *config)
 		options.any_port |= config->services[i].key.port == 0;
 		options.remembers |= config->services[i].scheduler != LEAT_SCHEDULER_HASH;
 		options.rate |= config->services[i].rate_new != 0;
+		options.quic |= service_is_quic(&config->services[i]);
 	}
 	return options;
 }
@@ -142,5 +143,6 @@ struct leat_options options_merge(struct leat_options a, struct leat_options b)
 		.remembers = a.remembers | b.remembers,
 		.trace = a.trace | b.trace,
 		.rate = a.rate | b.rate,
+		.quic = a.quic | b.quic,
 	};
 }

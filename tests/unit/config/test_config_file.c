@@ -27,7 +27,7 @@
 
 #define SERVICE_KEYS                                                                               \
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
-	"gue_port, ping, fragments, rate, idle, slow_start, probe, backends"
+	"gue_port, ping, fragments, rate, quic, idle, slow_start, probe, backends"
 #define FILE_KEYS                                                                                  \
 	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
 
@@ -391,7 +391,7 @@ static void unknown_keys_are_errors_that_list_what_is_allowed(void **state)
 	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, wieght: 1 }\n"),
 		      ERROR(8, 42,
 			    "\"wieght\" is not a key of a backend, did you mean weight? "
-			    "allowed are name, address, weight"));
+			    "allowed are name, address, weight, server_id"));
 	expect_errors("interfaces: [eth0]\ncontrol: { sockets: /x }\nservices: []\n",
 		      ERROR(2, 12,
 			    "\"sockets\" is not a key of control, did you mean socket? "

@@ -371,7 +371,7 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "pid");
 	json_object_del(node, "uptime_s");
 	expect_json(node,
-		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":5,\"started\":1700000000,"
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":6,\"started\":1700000000,"
 		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
