@@ -25,7 +25,7 @@
  * and what follows in other versions nobody knows. */
 static __always_inline int quic_is_handshake(const __u8 *bytes)
 {
-	__u32 version = bytes[1] << 24 | bytes[2] << 16 | bytes[3] << 8 | bytes[4];
+	__u32 version = (__u32)bytes[1] << 24 | bytes[2] << 16 | bytes[3] << 8 | bytes[4];
 	__u32 type = bytes[0] >> 4 & 3;
 
 	return (version == QUIC_VERSION_1 && type == QUIC_HANDSHAKE_V1) ||

@@ -32,6 +32,6 @@ def test_the_verifier_takes_every_set_of_options(release, package, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     booted, *programs = done.stdout.replace("\r", "").splitlines()
     assert booted.startswith(release + "."), booted
-    assert [line.split()[0] for line in programs] == ["leat"] * 16 + ["decap"] * 2, done.stdout
+    assert [line.split()[0] for line in programs] == ["leat"] * 32 + ["decap"] * 2, done.stdout
     assert all(int(line.split()[2]) > 0 for line in programs), done.stdout
     (BUILD / "vm" / f"verified-{release}").write_text("\n".join([booted, *programs]) + "\n")

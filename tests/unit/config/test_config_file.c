@@ -1164,7 +1164,7 @@ static void sizes_are_bounded(void **state)
 {
 	cleanup(freep) char *huge = repeat("a", CONFIG_FILE_MAX_SIZE);
 	cleanup(freep) char *larger = repeat("a", CONFIG_FILE_MAX_SIZE + 1);
-	cleanup(freep) char *nodes = repeat("- a\n", 600000);
+	cleanup(freep) char *nodes = repeat("- a\n", 800000);
 
 	(void)state;
 	expect_errors(huge,
@@ -1172,7 +1172,7 @@ static void sizes_are_bounded(void **state)
 			    "the file: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is "
 			    "not allowed, use a mapping with the keys of the file: " FILE_KEYS));
 	expect_errors(larger, "f: larger than 8388608 bytes, which is the most\n");
-	expect_errors(nodes, ERROR(524288, 3, "the file holds more than 524288 values"));
+	expect_errors(nodes, ERROR(786432, 3, "the file holds more than 786432 values"));
 }
 
 static void a_file_that_cannot_be_read_says_why(void **state)
