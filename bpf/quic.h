@@ -64,7 +64,9 @@ __noinline __u32 quic_pick(struct xdp_md *ctx, __u32 service, __u32 offset, __u3
 	if (there > QUIC_HEAD_MAX)
 		there = QUIC_HEAD_MAX;
 	barrier_var(there);
-	if (there == 0 || there > QUIC_HEAD_MAX || bpf_xdp_load_bytes(ctx, offset, head, there))
+	/* Linux 6.1 learns nothing of a lower bound from `there == 0`. */
+	if (there <= QUIC_SHORT_ID || there > QUIC_HEAD_MAX ||
+	    bpf_xdp_load_bytes(ctx, offset, head, there))
 		return 0;
 	if (!(head[0] & QUIC_LONG_HEADER)) {
 		backend = quic_find(service, head + QUIC_SHORT_ID, there - QUIC_SHORT_ID);

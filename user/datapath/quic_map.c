@@ -41,12 +41,13 @@ static void find_owners(struct image **images, size_t count, struct owners *owne
 static int read_one(struct datapath *datapath, const struct owners *owners,
 		    const struct leat_quic_key *key)
 {
-	struct image *image = owners->services[key->service % LEAT_MAX_SERVICES];
+	bool is_known = key->service < LEAT_MAX_SERVICES && key->config < LEAT_QUIC_CONFIGS;
+	struct image *image = is_known ? owners->services[key->service] : NULL;
 	uint32_t backend;
 
 	if (bpf_map_lookup_elem(quic_fd(datapath), key, &backend) < 0)
 		return -errno;
-	if (!image || owners->backends[backend % LEAT_MAX_BACKENDS] != image)
+	if (!image || backend >= LEAT_MAX_BACKENDS || owners->backends[backend] != image)
 		return quic_map_delete(datapath, key);
 	return image_add_quic_id(image, key, backend);
 }
