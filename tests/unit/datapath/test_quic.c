@@ -26,13 +26,13 @@ static int send_id(struct edge *edge, uint32_t client, uint8_t first, uint8_t se
 {
 	const uint8_t datagram[] = { 0x40, first, server_id, 1, 2, 3, 4, 5, 6, 7, 8 };
 	uint8_t packet[PACKET_MAX];
-	struct iphdr *ip = (void *)(packet + sizeof(struct ethhdr));
+	uint8_t *ip_len = packet + sizeof(struct ethhdr) + offsetof(struct iphdr, tot_len);
 	size_t size = client_write((struct client){ .number = client }, IPPROTO_UDP, 0, packet);
 	struct datapath_run run;
 
 	memcpy(packet + size, datagram, sizeof(datagram));
 	size += sizeof(datagram);
-	ip->tot_len = htons((uint16_t)(size - sizeof(struct ethhdr)));
+	ip_len[1] = (uint8_t)(size - sizeof(struct ethhdr));
 	assert_int_equal(datapath_run_packet(edge->datapath, packet, size, sizeof(packet), &run),
 			 0);
 	return run.action == XDP_DROP ? NOWHERE : backend_of_packet(packet);
