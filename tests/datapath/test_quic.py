@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """QUIC by connection id: which backend a datagram goes to whose id was issued by a server, from
-whatever address it comes, and what becomes of all others. Expectations are written from RFC 9000 and
-draft-ietf-quic-load-balancers."""
+whatever address it comes, and what becomes of all others. Expectations are written from RFC 9000
+and draft-ietf-quic-load-balancers."""
 
 import secrets
 
