@@ -56,6 +56,7 @@ static __always_inline int balance_packet(struct packet *p)
 	int proto = parse_ethernet(&c);
 
 	p->eth = packet_data(p);
+	p->link_len = sizeof(struct ethhdr);
 	if (proto == bpf_htons(ETH_P_IP))
 		return balance_ip(p, &c, parse_ipv4(p, &c));
 	if (proto == bpf_htons(ETH_P_IPV6))

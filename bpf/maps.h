@@ -176,6 +176,15 @@ struct {
 	__array(values, struct leat_clocks);
 } clocks SEC(".maps");
 
+/* Which backend's connection ids these are, by their server id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LEAT_MAX_QUIC_IDS);
+	__type(key, struct leat_quic_key);
+	__type(value, __u32);
+} quic_ids SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

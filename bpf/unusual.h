@@ -99,6 +99,9 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->source = d->source;
 	p->ports = d->ports;
 	p->tcp_flags = d->tcp_flags;
+	p->link_len = d->link_len;
+	p->ip_len = d->ip_len;
+	p->l4_offset = d->l4_offset;
 	p->is_quoted = d->shape == SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)

@@ -20,6 +20,7 @@
 #define LEAT_CLIENT_BUCKETS	  65536	 /* of services with `sticky` */
 #define LEAT_FRAGMENT_BUCKETS	  8192	 /* of packets that come in fragments */
 #define LEAT_SOURCE_BUCKETS	  65536	 /* of services with `rate`; a power of two */
+#define LEAT_MAX_QUIC_IDS	  229376 /* 7 of each backend: one for each configuration */
 #define LEAT_FRAGMENT_MS	  30000 /* how long the first one is remembered (RFC 1122, 3.3.2) */
 #define LEAT_MAX_EXTENSIONS	  6	/* IPv6 headers before the transport's */
 #define LEAT_ANSWERS_PER_TICK	  1000	/* ICMP errors that each CPU sends in a second, at most */

@@ -132,6 +132,32 @@ def fragments():
         yield f"frag-6-{name}", ethernet() / internet(6) / header / UDP(dport=53) / Raw(bytes(24))
 
 
+def quic():
+    """The scene's service has server ids of two lengths."""
+    def datagram(payload, **fields):
+        return to(V4 + "18", "udp", 443, payload, **fields)
+
+    short = bytes.fromhex("4a 1f 0101") + bytes(range(8))
+    long = bytes.fromhex("4a 7f 000102030405060708090a0b0c0d02") + bytes(range(4))
+    handshake = bytes.fromhex("e0 00000001 0b 00 0102") + bytes(range(8)) + bytes(20)
+    yield "quic-short", datagram(short)
+    yield "quic-short-15", datagram(long)
+    yield "quic-drained", datagram(short.replace(b"\1\1", b"\1\3", 1))
+    yield "quic-unknown", datagram(short.replace(b"\1\1", b"\1\7", 1))
+    yield "quic-unroutable", datagram(b"\x4a\xff" + short[2:])
+    yield "quic-other-config", datagram(b"\x4a\x3f" + short[2:])
+    yield "quic-handshake", datagram(handshake)
+    yield "quic-handshake-2", datagram(bytes.fromhex("f0 6b3343cf") + handshake[5:])
+    yield "quic-initial", datagram(b"\xc0" + handshake[1:])
+    yield "quic-vlan", ethernet() / Dot1Q(vlan=5) / datagram(short)[IP]
+    yield "quic-options", datagram(short, options=[IPOption_NOP()] * 8)
+    yield "quic-first", datagram(short + bytes(20), id=10, flags="MF")
+    for size in range(5):
+        yield f"quic-cut-{size}", datagram(short[:size])
+    yield "quic-cut-15", datagram(long[:16])
+    yield "quic-handshake-cut", datagram(handshake[:7])
+
+
 def quoted(family):
     """What a service's backend sent, as an error quotes it."""
     service = {4: V4 + "10", 6: V6 + "10"}[family]
@@ -188,7 +214,7 @@ def main(directory=HERE / "corpus" / "packet"):
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
-    for kind in (services, sizes, shapes, strangers, fragments, icmp, tunnelled):
+    for kind in (services, sizes, shapes, strangers, fragments, quic, icmp, tunnelled):
         for name, frame in kind():
             (directory / name).write_bytes(bytes(frame))
 

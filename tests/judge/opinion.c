@@ -516,6 +516,52 @@ static bool is_for_service_address(const struct scene *scene, const struct frame
 	return false;
 }
 
+/* RFC 9000, 17: the connection id that a server must have issued, of a QUIC packet whose header is short or
+ * a Handshake's; size 0: there is none. */
+static struct bytes issued_id(struct bytes udp)
+{
+	static const uint8_t version1[] = { 0, 0, 0, 1 };
+	struct bytes quic = bytes_from(udp, UDP_LEN);
+	size_t size;
+
+	if (quic.size > 0 && quic.at[0] < 0x80)
+		return bytes_from(quic, 1);
+	if (quic.size < 6 || (quic.at[0] & 0xb0) != 0xa0 || memcmp(quic.at + 1, version1, 4) != 0)
+		return (struct bytes){ 0 };
+	size = MIN((size_t)quic.at[5], quic.size - 6);
+	return (struct bytes){ quic.at + 6, size };
+}
+
+/* draft-ietf-quic-load-balancers: which backend's server id it has. NULL: nobody's. */
+static const struct backend *find_issuer(const struct service *service, struct bytes id)
+{
+	unsigned int config = id.size ? id.at[0] >> 5 : LEAT_QUIC_CONFIGS;
+	size_t length = config < LEAT_QUIC_CONFIGS ? service->config.quic_lengths[config] : 0;
+
+	if (length == 0 || id.size < 1 + length)
+		return NULL;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = service->backends[i];
+
+		if (memcmp(backend->config.server_ids[config].bytes, id.at + 1, length) == 0)
+			return backend;
+	}
+	return NULL;
+}
+
+/* A connection stays with who issued its id. */
+static void check_issuer(const struct scene *scene, const struct frame *in,
+			 const struct service *service, const struct outcome *outcome)
+{
+	const struct backend *issuer;
+
+	if (!scene->datapath.options.quic || !service_is_quic(&service->config))
+		return;
+	issuer = find_issuer(service, issued_id(payload_of(in)));
+	if (issuer && outcome->trace.reason == LEAT_FORWARDED)
+		require(outcome->trace.backend == issuer->id, "another server issued its id");
+}
+
 /* What is for no service's address passes, whatever it is; and a sound packet is its service's. */
 static void check_found(const struct scene *scene, struct bytes all, const struct outcome *outcome)
 {
@@ -532,6 +578,8 @@ static void check_found(const struct scene *scene, struct bytes all, const struc
 	require((outcome->action == XDP_PASS) == !service, "for a service, and passed");
 	if (service && scene->datapath.options.access)
 		check_access(&in, service, outcome->trace.reason);
+	if (service)
+		check_issuer(scene, &in, service, outcome);
 }
 
 void opinion_of_leat(const struct scene *scene, struct bytes in, const struct outcome *outcome)

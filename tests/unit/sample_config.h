@@ -106,6 +106,21 @@ static inline struct access_list *sample_access(const char *denied)
 	return list;
 }
 
+/* QUIC-LB with one byte, which says which backend it is: its index and 0x10 times the configuration. */
+static inline void sample_set_quic(struct service_config *service, unsigned int config)
+{
+	service->quic_lengths[config] = 1;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		struct backend_config *backend = &service->backends[i];
+		uint8_t index = (uint8_t)(backend->address.bytes[15] - 1);
+
+		backend->server_ids[config] = (struct server_id){
+			.length = 1,
+			.bytes = { (uint8_t)(0x10 * config + index) },
+		};
+	}
+}
+
 /* A configuration of one service. */
 static inline struct config *sample_config_of(uint8_t protocol, size_t backends,
 					      uint32_t table_size)

@@ -38,6 +38,7 @@ static const struct flag leat_flags[] = {
 	{ "trace", offsetof(struct leat_options, trace) },
 	{ "rate", offsetof(struct leat_options, rate) },
 	{ "access", offsetof(struct leat_options, access) },
+	{ "quic", offsetof(struct leat_options, quic) },
 };
 _Static_assert(ARRAY_SIZE(leat_flags) == sizeof(struct leat_options), "an option is not tried");
 

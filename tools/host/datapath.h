@@ -28,6 +28,7 @@
 	X(answer_count)                                                                            \
 	X(dissected)                                                                               \
 	X(clocks)                                                                                  \
+	X(quic_ids)                                                                                \
 	X(policies)                                                                                \
 	X(loads)                                                                                   \
 	X(orders)                                                                                  \

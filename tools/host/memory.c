@@ -244,6 +244,11 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return set_backend(datapath, operation->backend);
 	case PLAN_SET_LOAD:
 		return set_load(datapath, operation->backend);
+	case PLAN_SET_QUIC_ID:
+		return host_map_update(&datapath->quic_ids, &operation->quic_id->key,
+				       &operation->quic_id->backend);
+	case PLAN_DELETE_QUIC_ID:
+		return host_map_delete(&datapath->quic_ids, &operation->quic_id->key);
 	case PLAN_SET_POLICY:
 		return set_policy(datapath, image);
 	case PLAN_SET_ACCESS:

@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "config/access.h"
 #include "config/probe.h"
+#include "config/quic.h"
 #include "model/table.h"
 
 #define ANY_PORT	  "any"
@@ -60,6 +61,7 @@ static const struct schema_field backend_fields[] = {
 	  .is_required = true },
 	{ "weight", schema_read_number, offsetof(struct backend_config, weight),
 	  .most = LEAT_MAX_WEIGHT },
+	{ "server_id", quic_read_server_id, .offset = offsetof(struct backend_config, server_ids) },
 };
 
 static const struct schema backend_schema = { "a backend", backend_fields,
@@ -205,6 +207,7 @@ static const struct schema_field service_fields[] = {
 	{ "rate", read_rate, .offset = 0 },
 	{ "allow", access_read_later, .offset = 0 },
 	{ "deny", access_read_later, .offset = 0 },
+	{ "quic", quic_read, .offset = 0 },
 	{ "idle", read_idle, .offset = 0 },
 	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
 	  .least = MIN_SLOW_START_MS, .most = MAX_SLOW_START_MS },
@@ -329,6 +332,7 @@ static void read_service(struct report *report, const struct tree_node *node,
 	check_gue_port(report, node, service);
 	check_rate(report, node, service);
 	complete_access(report, node, service);
+	quic_complete(report, node, service);
 	complete_probe(report, node, service);
 }
 

@@ -130,12 +130,14 @@ static int restore_leaving(const struct daemon *daemon, struct service *service)
 
 	for (size_t i = 0; image && i < image->backend_count; i++) {
 		const struct image_backend *backend = &image->backends[i];
+		struct server_id server_ids[LEAT_QUIC_CONFIGS];
 		int r;
 
 		if (backend->value.forward == LEAT_FORWARD_NONE ||
 		    service_has_backend(service, &backend->address))
 			continue;
-		r = succession_add_leaving(service, backend->name, &backend->address);
+		image_server_ids(image, backend->id, server_ids);
+		r = succession_add_leaving(service, backend->name, &backend->address, server_ids);
 		if (r < 0 && r != -ENOSPC)
 			return r;
 	}

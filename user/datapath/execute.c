@@ -353,6 +353,10 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return set_backend(datapath, operation->backend);
 	case PLAN_SET_LOAD:
 		return set_load(datapath, operation->backend);
+	case PLAN_SET_QUIC_ID:
+		return quic_map_set(datapath, operation->quic_id);
+	case PLAN_DELETE_QUIC_ID:
+		return quic_map_delete(datapath, &operation->quic_id->key);
 	case PLAN_SET_POLICY:
 		return set_policy(datapath, image);
 	case PLAN_SET_SERVICE:

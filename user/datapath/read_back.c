@@ -287,6 +287,8 @@ int datapath_read_images(struct datapath *datapath, struct image ***ret_images, 
 	if (r == 0)
 		r = read_registry(&reading);
 	if (r == 0)
+		r = quic_map_read(datapath, reading.images, reading.count);
+	if (r == 0)
 		r = delete_orphans(&reading);
 	if (r < 0) {
 		log_error("the pinned maps cannot be read back: %s", strerror(-r));

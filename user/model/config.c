@@ -106,6 +106,15 @@ bool probe_config_same_run(const struct probe_config *a, const struct probe_conf
 	       a->verify == b->verify;
 }
 
+bool service_is_quic(const struct service_config *service)
+{
+	for (size_t i = 0; i < LEAT_QUIC_CONFIGS; i++) {
+		if (service->quic_lengths[i])
+			return true;
+	}
+	return false;
+}
+
 bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -132,6 +132,7 @@ struct leat_options options_encode(const struct config *config)
 		options.remembers |= config->services[i].scheduler != LEAT_SCHEDULER_HASH;
 		options.rate |= config->services[i].rate_new != 0;
 		options.access |= config->services[i].access != NULL;
+		options.quic |= service_is_quic(&config->services[i]);
 	}
 	return options;
 }
@@ -144,5 +145,6 @@ struct leat_options options_merge(struct leat_options a, struct leat_options b)
 		.trace = a.trace | b.trace,
 		.rate = a.rate | b.rate,
 		.access = a.access | b.access,
+		.quic = a.quic | b.quic,
 	};
 }

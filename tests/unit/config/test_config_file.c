@@ -27,7 +27,8 @@
 
 #define SERVICE_KEYS                                                                               \
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
-	"gue_port, ping, fragments, rate, allow, deny, idle, slow_start, probe, backends"
+	"gue_port, ping, fragments, rate, allow, deny, quic, idle, slow_start, probe, "            \
+	"backends"
 #define FILE_KEYS                                                                                  \
 	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, deny, "   \
 	"services"
@@ -392,7 +393,7 @@ static void unknown_keys_are_errors_that_list_what_is_allowed(void **state)
 	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, wieght: 1 }\n"),
 		      ERROR(8, 42,
 			    "\"wieght\" is not a key of a backend, did you mean weight? "
-			    "allowed are name, address, weight"));
+			    "allowed are name, address, weight, server_id"));
 	expect_errors("interfaces: [eth0]\ncontrol: { sockets: /x }\nservices: []\n",
 		      ERROR(2, 12,
 			    "\"sockets\" is not a key of control, did you mean socket? "
@@ -1258,7 +1259,7 @@ static void sizes_are_bounded(void **state)
 {
 	cleanup(freep) char *huge = repeat("a", CONFIG_FILE_MAX_SIZE);
 	cleanup(freep) char *larger = repeat("a", CONFIG_FILE_MAX_SIZE + 1);
-	cleanup(freep) char *nodes = repeat("- a\n", 600000);
+	cleanup(freep) char *nodes = repeat("- a\n", 800000);
 
 	(void)state;
 	expect_errors(huge,
@@ -1266,7 +1267,7 @@ static void sizes_are_bounded(void **state)
 			    "the file: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is "
 			    "not allowed, use a mapping with the keys of the file: " FILE_KEYS));
 	expect_errors(larger, "f: larger than 8388608 bytes, which is the most\n");
-	expect_errors(nodes, ERROR(524288, 3, "the file holds more than 524288 values"));
+	expect_errors(nodes, ERROR(786432, 3, "the file holds more than 786432 values"));
 }
 
 static void a_file_that_cannot_be_read_says_why(void **state)

@@ -473,6 +473,57 @@ static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(voi
 	fixture->sample.config.deny_file = NULL;
 }
 
+static void expect_quic(struct fixture *fixture, const char *quic, const char *server_id)
+{
+	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
+	json_t *shown = json_array_get(json_object_get(json, "services"), 1);
+	json_t *backend = json_array_get(json_object_get(shown, "backends"), 0);
+	char expected[256];
+
+	expect_json(json_object_get(shown, "quic"), quic);
+	snprintf(expected, sizeof(expected),
+		 "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100,\"server_id\":%s}",
+		 server_id);
+	expect_json(backend, expected);
+}
+
+/* What is shown, read as a file. */
+static void expect_quic_from_file(struct fixture *fixture)
+{
+	const struct service_config *dns = &fixture->sample.dns.config;
+	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
+	cleanup(freep) char *text = json_dumps(json, JSON_COMPACT);
+	cleanup(config_freep) struct config *config = NULL;
+	struct config_errors errors = { 0 };
+
+	assert_int_equal(config_file_parse("shown", text, strlen(text), &config, &errors), 0);
+	assert_memory_equal(config->services[1].quic_lengths, dns->quic_lengths,
+			    sizeof(dns->quic_lengths));
+	assert_memory_equal(config->services[1].backends[0].server_ids,
+			    fixture->sample.dns1.config.server_ids,
+			    sizeof(fixture->sample.dns1.config.server_ids));
+	config_errors_deinit(&errors);
+}
+
+static void quic_is_shown_in_its_plainest_form(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_config *dns = &fixture->sample.dns.config;
+	struct server_id *ids = fixture->sample.dns1.config.server_ids;
+
+	dns->quic_lengths[0] = 2;
+	ids[0] = (struct server_id){ 2, { 0xab, 1 } };
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":2}", "\"ab01\"");
+	dns->quic_lengths[6] = 2;
+	ids[6] = ids[0];
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":{\"0\":2,\"6\":2}}",
+		    "\"ab01\"");
+	ids[6] = (struct server_id){ 2, { 0xcd, 2 } };
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":{\"0\":2,\"6\":2}}",
+		    "{\"0\":\"ab01\",\"6\":\"cd02\"}");
+	expect_quic_from_file(fixture);
+}
+
 /* JSON is YAML: what is shown can be saved as the file that it came from. */
 static void config_that_is_shown_is_a_configuration_file(void **state)
 {
@@ -977,6 +1028,7 @@ int main(void)
 		with_control(node_is_shown_with_every_key),
 		with_control(config_has_the_keys_of_the_file),
 		with_control(what_a_service_does_with_packets_is_shown_where_it_is_no_default),
+		with_control(quic_is_shown_in_its_plainest_form),
 		with_control(config_that_is_shown_is_a_configuration_file),
 		with_control(probes_bytes_are_shown_as_the_file_writes_them),
 		with_control(queries_pick_services_and_backends),

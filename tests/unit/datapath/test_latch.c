@@ -30,6 +30,7 @@ struct shape {
 	uint64_t seed;
 	uint32_t sticky_ms;
 	const char *denied; /* a prefix with denied_source and without a client */
+	unsigned int quic;  /* 1 + the configuration of QUIC-LB that there is, over UDP; 0: none */
 	bool restarts;	    /* the daemon that makes the change is another one */
 	bool is_young; /* before: old flows are older than this, and the change to it is under way */
 	bool swaps;    /* another program over the same maps takes over before it */
@@ -82,6 +83,13 @@ static const struct change {
 	{ "sticky", SHAPE(RR), SHAPE(RR, .sticky_ms = 60000) },
 	{ "sticky, drain", SHAPE(RR, .sticky_ms = 60000),
 	  SHAPE(RR, .sticky_ms = 60000, .weights = { USUAL, DRAINED }) },
+	{ "to quic", SHAPE(), SHAPE(.quic = 1) },
+	{ "from quic", SHAPE(.quic = 1), SHAPE() },
+	{ "quic, add", SHAPE(.quic = 1),
+	  SHAPE(.quic = 1, .weights = { USUAL, USUAL, USUAL, 100 }) },
+	{ "quic, remove", SHAPE(.quic = 1), SHAPE(.quic = 1, .weights = { USUAL, USUAL, ABSENT }) },
+	{ "quic, rotate", SHAPE(.quic = 1), SHAPE(.quic = 7) },
+	{ "restart amid quic", SHAPE(.quic = 1), SHAPE(.quic = 3, .restarts = true) },
 	{ "from round robin, size", SHAPE(RR), SHAPE(.table_size = 509) },
 	{ "size again", SHAPE(.table_size = 509), SHAPE(.table_size = 1021) },
 	{ "size and back", SHAPE(.is_young = true, .table_size = 509), SHAPE() },
@@ -162,6 +170,8 @@ static struct config *config_of(const struct shape *shape, uint8_t protocol)
 		if (weight_of(shape, i) != ABSENT)
 			sample_add_backend(service, (size_t)i, weight_of(shape, i));
 	}
+	if (shape->quic && protocol == IPPROTO_UDP)
+		sample_set_quic(service, shape->quic - 1);
 	return config;
 }
 
@@ -386,6 +396,13 @@ static void run_change(const struct change *row, uint8_t protocol, bool *steps)
 		steps[i] |= l.steps[i];
 }
 
+static bool has_step(uint8_t protocol, size_t step)
+{
+	if (protocol == IPPROTO_TCP && (step == PLAN_SET_QUIC_ID || step == PLAN_DELETE_QUIC_ID))
+		return false;
+	return step != PLAN_DELETE_SERVICE;
+}
+
 static void run_all(uint8_t protocol)
 {
 	bool steps[PLAN_STEP_COUNT] = { 0 };
@@ -393,7 +410,7 @@ static void run_all(uint8_t protocol)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
 		run_change(&changes[i], protocol, steps);
 	for (size_t i = 0; i < PLAN_STEP_COUNT; i++) {
-		if (!steps[i] && i != PLAN_DELETE_SERVICE)
+		if (!steps[i] && has_step(protocol, i))
 			fail_msg("no change has the step %s", plan_step_name((enum plan_step)i));
 	}
 }

@@ -11,6 +11,7 @@
 #include "tests/unit/sample_config.h"
 
 #define TOY_SERVICES	   16
+#define TOY_QUIC_IDS	   256
 #define TOY_ORDER_BACKENDS 16
 
 struct toy_backend {
@@ -50,6 +51,8 @@ struct toy {
 	struct leat_policy policies[LEAT_MAX_SERVICES];
 	struct access_list *access[LEAT_MAX_SERVICES];
 	bool has_policy[LEAT_MAX_SERVICES];
+	struct image_quic_id quic_ids[TOY_QUIC_IDS];
+	size_t quic_id_count;
 	struct toy_services services,
 		collected; /* as packets see them; as the next swap makes them */
 	uint32_t now;	   /* ticks; never 0 */
@@ -268,6 +271,34 @@ static inline void toy_set_policy(struct toy *toy, const struct image *image)
 	toy->has_policy[image->value.id] = true;
 }
 
+static inline size_t toy_find_quic_id(const struct toy *toy, const struct leat_quic_key *key)
+{
+	size_t i = 0;
+
+	while (i < toy->quic_id_count && memcmp(&toy->quic_ids[i].key, key, sizeof(*key)) != 0)
+		i++;
+	return i;
+}
+
+/* Its backend is there already. */
+static inline void toy_set_quic_id(struct toy *toy, const struct image_quic_id *quic_id)
+{
+	size_t at = toy_find_quic_id(toy, &quic_id->key);
+
+	assert_true(toy->backends[quic_id->backend].exists);
+	toy->quic_id_count += at == toy->quic_id_count;
+	assert_true(toy->quic_id_count <= TOY_QUIC_IDS);
+	toy->quic_ids[at] = *quic_id;
+}
+
+static inline void toy_delete_quic_id(struct toy *toy, const struct leat_quic_key *key)
+{
+	size_t at = toy_find_quic_id(toy, key);
+
+	assert_true(at < toy->quic_id_count);
+	toy->quic_ids[at] = toy->quic_ids[--toy->quic_id_count];
+}
+
 static inline void toy_execute(struct toy *toy, const struct plan_operation *operation)
 {
 	const struct image *image = operation->image;
@@ -280,6 +311,12 @@ static inline void toy_execute(struct toy *toy, const struct plan_operation *ope
 		break;
 	case PLAN_SET_LOAD:
 		toy_set_load(toy, operation);
+		break;
+	case PLAN_SET_QUIC_ID:
+		toy_set_quic_id(toy, operation->quic_id);
+		break;
+	case PLAN_DELETE_QUIC_ID:
+		toy_delete_quic_id(toy, &operation->quic_id->key);
 		break;
 	case PLAN_SET_POLICY:
 		toy_set_policy(toy, image);
@@ -394,9 +431,17 @@ static inline void toy_check_order(const struct toy *toy, const struct leat_serv
 	}
 }
 
+/* A server id never outlives its backend. */
+static inline void toy_check_quic_ids(const struct toy *toy)
+{
+	for (size_t i = 0; i < toy->quic_id_count; i++)
+		assert_true(toy->backends[toy->quic_ids[i].backend].exists);
+}
+
 /* Whatever packet comes now finds all that it is sent to. */
 static inline void toy_check_references(const struct toy *toy)
 {
+	toy_check_quic_ids(toy);
 	for (size_t i = 0; i < toy->services.count; i++) {
 		const struct leat_service_entry *entry = &toy->services.list[i];
 
@@ -429,6 +474,21 @@ static inline void toy_check_image_former(const struct toy *toy, const struct im
 				 image->former_slots[i].previous & LEAT_SLOT_BACKEND);
 }
 
+static inline void toy_check_image_quic_ids(const struct toy *toy, const struct image *image)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < toy->quic_id_count; i++)
+		count += toy->quic_ids[i].key.service == image->value.id;
+	assert_int_equal(count, image->quic_id_count);
+	for (size_t i = 0; i < image->quic_id_count; i++) {
+		size_t at = toy_find_quic_id(toy, &image->quic_ids[i].key);
+
+		assert_true(at < toy->quic_id_count);
+		assert_int_equal(toy->quic_ids[at].backend, image->quic_ids[i].backend);
+	}
+}
+
 static inline void toy_check_image(struct toy *toy, const struct image *image)
 {
 	const struct leat_service_entry *entry = toy_find(&toy->services, &image->key);
@@ -442,6 +502,7 @@ static inline void toy_check_image(struct toy *toy, const struct image *image)
 	toy_check_image_former(toy, image);
 	if (image->access)
 		assert_true(access_list_equal(toy->access[image->value.id], image->access));
+	toy_check_image_quic_ids(toy, image);
 	if (image->order) {
 		assert_int_equal(order->size, image->order_size);
 		assert_memory_equal(order->backends, image->order,

@@ -24,6 +24,17 @@ static inline uint64_t pick(struct world *world, uint64_t count)
 	return sample_random(&world->random) % count;
 }
 
+/* Server ids of a configuration, which go around among the backends from one time to the next. */
+static inline void set_random_quic(struct world *world, struct service_config *service)
+{
+	unsigned int config = (unsigned int)pick(world, LEAT_QUIC_CONFIGS);
+	uint8_t turn = (uint8_t)pick(world, 3);
+
+	sample_set_quic(service, config);
+	for (size_t i = 0; i < service->backend_count; i++)
+		service->backends[i].server_ids[config].bytes[0] += turn;
+}
+
 static inline void add_random_service(struct world *world, struct config *config, size_t index)
 {
 	/* Primes, for maglev. */
@@ -43,6 +54,8 @@ static inline void add_random_service(struct world *world, struct config *config
 		if (pick(world, 4))
 			sample_add_backend(service, i, (uint32_t)pick(world, 3) * 100);
 	}
+	for (unsigned int i = 0; service->key.protocol == IPPROTO_UDP && i < pick(world, 4); i++)
+		set_random_quic(world, service);
 }
 
 static inline struct config *make_random_config(struct world *world)
