@@ -5,6 +5,7 @@
 #ifndef LEAT_BPF_UNUSUAL_H
 #define LEAT_BPF_UNUSUAL_H
 
+#include "bpf/access.h"
 #include "bpf/dissect.h"
 #include "bpf/forward.h"
 #include "bpf/fragment.h"
@@ -76,6 +77,9 @@ static __always_inline int unusual_pick(const struct leat_service *service, stru
 	int r = unusual_check(d);
 	__u32 id;
 
+	/* An ICMP error is let in as the client that it is about, not as the router that sent it. */
+	if (r == 0)
+		r = access_check(service->id, &d->source);
 	if (r == 0)
 		r = rate_check(service, p);
 	if (r < 0)
@@ -160,6 +164,8 @@ static __always_inline int nat_client(struct packet *p, const struct dissection 
 	int r = nat_check(d), known, picked;
 	__u32 id = 0;
 
+	if (r == 0)
+		r = access_check(service->id, &d->source);
 	if (r < 0)
 		return r;
 	known = nat_find_client(p->ctx);
@@ -241,6 +247,9 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->source = d->source;
 	p->ports = d->ports;
 	p->tcp_flags = d->tcp_flags;
+	p->link_len = d->link_len;
+	p->ip_len = d->ip_len;
+	p->l4_offset = d->l4_offset;
 	p->is_quoted = d->shape == SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)
@@ -268,6 +277,7 @@ __noinline int unusual_address(const struct dissection *d)
 {
 	const struct leat_service *entry;
 	struct leat_service_key key = { .protocol = LEAT_ADDRESS_ENTRY };
+	int r;
 
 	if (!d)
 		return -LEAT_INTERNAL;
@@ -277,7 +287,10 @@ __noinline int unusual_address(const struct dissection *d)
 		return entry ? -LEAT_FRAGMENT_SHORT : -LEAT_FRAGMENT;
 	if (!entry || !(entry->flags & LEAT_SERVICE_PING))
 		return -LEAT_NOT_TCP_UDP;
-	return unusual_check_length(d) < 0 ? -LEAT_BAD_LENGTH : -LEAT_ECHO;
+	if (unusual_check_length(d) < 0)
+		return -LEAT_BAD_LENGTH;
+	r = access_check(LEAT_ACCESS_NODE, &d->source);
+	return r < 0 ? r : -LEAT_ECHO;
 }
 
 static __always_inline int balance_dissected(struct packet *p, const struct dissection *d)

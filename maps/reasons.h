@@ -38,6 +38,9 @@
 	X(EXTENSIONS, PASS, "extensions", "more IPv6 extension headers than are looked at")        \
 	X(RATE_LIMITED, DROP, "rate_limited",                                                      \
 	  "opens a flow, and its source has opened more than the service's rate allows")           \
+	X(DENIED, DROP, "denied", "for a service, and a deny list has its source")                 \
+	X(NOT_ALLOWED, DROP, "not_allowed",                                                        \
+	  "for a service with an allow list, which has not its source")                            \
 	X(NAT_REPLY, FORWARD, "nat_reply",                                                         \
 	  "from a backend, translated back and sent to its client")                                \
 	X(NAT_NO_STATE, ANSWER, "nat_no_state",                                                    \

@@ -6,14 +6,14 @@ from actors import SERVICE, ethernet, internet, packet, service, transport
 from scapy.all import ARP, ICMP, IP, IPv6ExtHdrDestOpt, Raw
 
 EMPTY = 81  # the port of a service without backends
-TRANSLATED = 82  # of one with forward: nat
+TRANSLATED = 84  # of one with forward: nat
 
 MANY_HEADERS = IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() \
     / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt() / IPv6ExtHdrDestOpt()
 
 REACHED_BY = {
     "forwarded": packet(),
-    "not_ours": packet(dport=83),
+    "not_ours": packet(dport=82),
     "not_ip": ethernet() / ARP(),
     "not_tcp_udp": ethernet() / IP() / ICMP(),
     "fragment": packet(dst="192.0.2.99", frag=1),
@@ -25,6 +25,8 @@ REACHED_BY = {
     "echo": ethernet() / internet() / ICMP(),
     "fragment_lost": packet(frag=1),
     "fragment_short": ethernet() / internet(flags="MF", proto=6, len=28) / Raw(bytes(8)),
+    "denied": packet(src="198.18.0.1"),
+    "not_allowed": packet(dport=83),
     "nat_no_state": ethernet() / internet() / transport(dport=TRANSLATED, flags="A"),
     "nat_ttl": packet(dport=TRANSLATED, ttl=1),
     "nat_shape": packet(dport=TRANSLATED, flags="MF"),
@@ -52,9 +54,11 @@ def test_each_reason_is_reached_or_explained():
 
 def test_each_reason_has_the_verdict_of_the_list(rehearse):
     services = [service(), service(name="empty", port=EMPTY, backends=[]),
+                service(name="closed", port=83, allow=["192.0.2.0/24"]),
                 {**service(name="nat", port=TRANSLATED), "forward": "nat"}]
     verdicts = reasons.read("LEAT_REASONS")
-    outcomes = rehearse(services, REACHED_BY.values(), nat={"addresses": ["198.51.100.2"]})
+    outcomes = rehearse(services, REACHED_BY.values(), deny=["198.18.0.0/15"],
+                        nat={"addresses": ["198.51.100.2"]})
     for label, outcome in zip(REACHED_BY, outcomes, strict=True):
         assert outcome.reason == label
         assert outcome.verdict in VERDICTS[verdicts[label]]

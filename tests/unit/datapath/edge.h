@@ -48,6 +48,8 @@ static inline void edge_open_with(struct edge *edge, const char *pin_path, uint3
 		.remembers = true,
 		.trace = true,
 		.rate = true,
+		.access = true,
+		.quic = true,
 		.nat = true,
 	};
 
