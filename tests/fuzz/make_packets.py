@@ -187,7 +187,7 @@ def icmp():
 
 
 POOL = {4: "192.0.2.200", 6: "2001:db8:1::200"}
-TRANSLATED = {4: "198.51.100.93", 6: "2001:db8:2::93"}
+TRANSLATED = {4: "198.51.100.101", 6: "2001:db8:2::101"}
 
 
 def reply(family, **fields):
@@ -208,14 +208,14 @@ def towards(family):
 
 def back(family):
     """What the node has sent to the client of that flow."""
-    header = internet(family, src={4: V4, 6: V6}[family] + "18", dst=CLIENT[family])
+    header = internet(family, src={4: V4, 6: V6}[family] + "20", dst=CLIENT[family])
     if family == 4:
         return header / TCP(sport=80, dport=40000)
     return header / UDP(sport=53, dport=40000) / Raw(b"hello")
 
 
 def translated():
-    nat = V4 + "18"
+    nat = V4 + "20"
     yield "nat-known", flags(to(nat), "A")
     yield "nat-syn-again", to(nat)
     yield "nat-fin", flags(to(nat), "FA")
@@ -236,10 +236,10 @@ def translated():
     yield "nat-udp-no-checksum", ethernet() / internet(4, dst=nat) \
         / UDP(sport=40008, dport=9, chksum=0) / Raw(b"x")
     yield "nat-too-big", to(nat, "udp", 9, bytes(1200), sport=40002)
-    yield "nat-6", to(V6 + "18", "udp", 53)
-    yield "nat-6-other", to(V6 + "18", "udp", 53, sport=40001)
-    yield "nat-6-ttl", to(V6 + "18", "udp", 53, hlim=1)
-    yield "nat-6-ext", ethernet() / internet(6, dst=V6 + "18") / IPv6ExtHdrDestOpt() \
+    yield "nat-6", to(V6 + "20", "udp", 53)
+    yield "nat-6-other", to(V6 + "20", "udp", 53, sport=40001)
+    yield "nat-6-ttl", to(V6 + "20", "udp", 53, hlim=1)
+    yield "nat-6-ext", ethernet() / internet(6, dst=V6 + "20") / IPv6ExtHdrDestOpt() \
         / UDP(sport=40000, dport=53) / Raw(b"hello")
     router = {4: "203.0.113.1", 6: "2001:db8:3::1"}
     error = {4: ICMP(type=3, code=4, nexthopmtu=1400), 6: ICMPv6PacketTooBig(mtu=1280)}
@@ -247,7 +247,7 @@ def translated():
         yield f"nat-reply-{family}", ethernet() / reply(family)
         yield f"nat-reply-vlan-{family}", ethernet() / Dot1Q(vlan=9) / reply(family)
         whole = bytes(ethernet() / internet(family, src=router[family],
-                                            dst={4: V4, 6: V6}[family] + "18")
+                                            dst={4: V4, 6: V6}[family] + "20")
                       / error[family] / back(family))
         yield f"nat-error-{family}", whole
         yield f"nat-error-cut-{family}", whole[:-12]

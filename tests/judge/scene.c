@@ -74,14 +74,14 @@ static const char text[] =
 	"    backends: [{ name: narrow2, address: 2001:db8:2::91 }] }\n"
 	"- { name: lost, address: 192.0.2.16, port: 80, protocol: tcp, table_size: 64,\n"
 	"    backends: [{ name: unresolved1, address: 198.51.100.92 }] }\n"
-	"- { name: nat, address: 192.0.2.18, port: 80, protocol: tcp, forward: nat, table_size: 64,\n"
-	"    backends: [{ name: l1, address: 198.51.100.93, port: 8080 }] }\n"
-	"- { name: nat6, address: 2001:db8:1::18, port: 53, protocol: udp, forward: nat,\n"
-	"    table_size: 64, backends: [{ name: l2, address: 2001:db8:2::93 }] }\n"
-	"- { name: nat-udp, address: 192.0.2.18, port: any, protocol: udp, forward: nat,\n"
-	"    table_size: 64, backends: [{ name: l3, address: 198.51.100.94 },\n"
-	"               { name: tagged4, address: 198.51.100.95 },\n"
-	"               { name: narrow3, address: 198.51.100.96 }] }\n"
+	"- { name: nat, address: 192.0.2.20, port: 80, protocol: tcp, forward: nat, table_size: 64,\n"
+	"    backends: [{ name: m1, address: 198.51.100.101, port: 8080 }] }\n"
+	"- { name: nat6, address: 2001:db8:1::20, port: 53, protocol: udp, forward: nat,\n"
+	"    table_size: 64, backends: [{ name: m2, address: 2001:db8:2::101 }] }\n"
+	"- { name: nat-udp, address: 192.0.2.20, port: any, protocol: udp, forward: nat,\n"
+	"    table_size: 64, backends: [{ name: m3, address: 198.51.100.102 },\n"
+	"               { name: tagged4, address: 198.51.100.103 },\n"
+	"               { name: narrow3, address: 198.51.100.104 }] }\n"
 	"- { name: empty, address: 192.0.2.17, port: 80, protocol: tcp, table_size: 64,\n"
 	"    backends: [] }\n";
 
@@ -164,7 +164,7 @@ static void apply(struct scene *scene)
 /* tests/datapath's client to a service with forward: nat, whose flow then has the pool's only port. */
 static void open_flow4(uint8_t *ip)
 {
-	static const uint8_t addresses[] = { 203, 0, 113, 77, 192, 0, 2, 18 };
+	static const uint8_t addresses[] = { 203, 0, 113, 77, 192, 0, 2, 20 };
 	const __be16 ports[] = { htons(40000), htons(80) };
 
 	ip[0] = 0x45;
@@ -180,7 +180,7 @@ static void open_flow6(uint8_t *ip)
 {
 	static const uint8_t addresses[] = {
 		0x20, 1, 0xd, 0xb8, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77,
-		0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x18,
+		0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20,
 	};
 	const __be16 ports[] = { htons(40000), htons(53) };
 
