@@ -229,6 +229,25 @@ struct leat_source_bucket {
 	struct leat_source sources[LEAT_BUCKET_SOURCES];
 };
 
+/* The key of a longest-prefix match. */
+struct leat_prefix {
+	__u32 len; /* of the mapped form: IPv4's /8 is 104 */
+	__be32 address[4];
+};
+
+/*
+ * What becomes of a source whose longest prefix in a list has this value; one that has none is let in.
+ * The order is that of precedence: of two for the same prefix, the lower one counts.
+ */
+enum leat_access {
+	LEAT_ACCESS_DENIED = 1,
+	LEAT_ACCESS_ALLOWED,
+	LEAT_ACCESS_NOT_ALLOWED, /* of all addresses, where only some are allowed */
+};
+
+/* In the map of access lists: the node's own. The others have their services' ids. */
+#define LEAT_ACCESS_NODE LEAT_MAX_SERVICES
+
 enum leat_load_flag {
 	LEAT_LOAD_COUNTED =
 		1, /* draining: its old flows are remembered, so that they can be counted */
@@ -363,8 +382,9 @@ struct leat_options {
 	__u8 any_port;	/* some service has port 0 */
 	__u8 remembers; /* some service's scheduler remembers every flow */
 	__u8 trace;
-	__u8 rate; /* some service limits how many flows a source opens */
-	__u8 quic; /* some service goes by connection ids */
+	__u8 rate;   /* some service limits how many flows a source opens */
+	__u8 access; /* there is a list of sources to let in or to keep out */
+	__u8 quic;   /* some service goes by connection ids */
 };
 
 /* Of the pinned maps, set before load: a program that replaces another finds the same flows. */
@@ -374,11 +394,7 @@ struct leat_memory {
 	__u32 zero;
 };
 
-/* leat-decap: an outer source prefix (LPM) and, as plain keys, inner and outer destinations. */
-struct leat_decap_source {
-	__u32 prefix_len; /* of the mapped form: IPv4's /8 is 104 */
-	__be32 address[4];
-};
+/* leat-decap has as plain keys its inner and outer destinations, and prefixes of outer sources. */
 
 struct leat_decap_options {
 	__be16 gue_port;
@@ -404,7 +420,7 @@ LEAT_SAME_SIZE(struct leat_quic_key, 20);
 LEAT_SAME_SIZE(struct leat_source_bucket, 64);
 LEAT_SAME_SIZE(struct leat_load, 8);
 LEAT_SAME_SIZE(struct leat_order_line, 64);
-LEAT_SAME_SIZE(struct leat_decap_source, 20);
+LEAT_SAME_SIZE(struct leat_prefix, 20);
 LEAT_SAME_SIZE(struct leat_registry_key, 40);
 LEAT_SAME_SIZE(struct leat_registry_entry, 184);
 LEAT_SAME_SIZE(struct leat_node, 32);

@@ -101,6 +101,24 @@ def shapes():
     yield "ext-cut", bytes(ethernet() / whole / IPv6ExtHdrHopByHop() / tcp)[:58]
 
 
+def strangers():
+    """Sources that lists of the node and of services have."""
+    stranger = {4: "198.18.0.9", 6: "2001:db8:bad::9"}
+    yield "denied", to(V4 + "10", src=stranger[4])
+    yield "denied-6", to(V6 + "10", src=stranger[6])
+    yield "denied-vlan", ethernet() / Dot1Q(vlan=5) / to(V4 + "10", src=stranger[4])[IP]
+    yield "denied-land", to(V4 + "10", src=V4 + "10")
+    yield "denied-own", to(V4 + "11", src="203.0.113.85")
+    yield "denied-longest", to(V4 + "11", src="203.0.113.76")
+    yield "allowed", to(V4 + "11", src="203.0.113.100")
+    yield "not-allowed", to(V4 + "11", src="203.0.113.200")
+    yield "denied-ping", ethernet() / internet(4, src=stranger[4]) / ICMP() / Raw(b"ping")
+    yield "denied-ping-6", ethernet() / internet(6, src=stranger[6]) / ICMPv6EchoRequest()
+    yield "denied-fragment", to(V4 + "10", "udp", 53, bytes(24), id=70, frag=3, src="203.0.113.97")
+    yield "denied-error", ethernet() / internet(4, src="203.0.113.1") / ICMP(type=3, code=1) \
+        / IP(src=V4 + "10", dst=stranger[4]) / TCP(sport=80, dport=40000)
+
+
 def fragments():
     for name, fields in (("first", {"flags": "MF"}), ("later", {"frag": 3}),
                          ("short", {"flags": "MF", "len": 28})):
@@ -196,7 +214,7 @@ def main(directory=HERE / "corpus" / "packet"):
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
-    for kind in (services, sizes, shapes, fragments, quic, icmp, tunnelled):
+    for kind in (services, sizes, shapes, strangers, fragments, quic, icmp, tunnelled):
         for name, frame in kind():
             (directory / name).write_bytes(bytes(frame))
 

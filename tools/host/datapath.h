@@ -24,6 +24,7 @@
 	X(clients)                                                                                 \
 	X(fragments)                                                                               \
 	X(sources)                                                                                 \
+	X(access_lists)                                                                            \
 	X(answer_count)                                                                            \
 	X(dissected)                                                                               \
 	X(clocks)                                                                                  \

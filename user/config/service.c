@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "config/access.h"
 #include "config/probe.h"
 #include "config/quic.h"
 #include "model/table.h"
@@ -204,6 +205,8 @@ static const struct schema_field service_fields[] = {
 	{ "ping", schema_read_bool, AT(ping) },
 	{ "fragments", read_fragments, AT(hashes_fragments), .choices = fragments },
 	{ "rate", read_rate, .offset = 0 },
+	{ "allow", access_read_later, .offset = 0 },
+	{ "deny", access_read_later, .offset = 0 },
 	{ "quic", quic_read, .offset = 0 },
 	{ "idle", read_idle, .offset = 0 },
 	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
@@ -285,6 +288,18 @@ static void check_rate(struct report *report, const struct tree_node *node,
 			      "a key of services over tcp: no datagram says that it opens a flow");
 }
 
+static void complete_access(struct report *report, const struct tree_node *node,
+			    struct service_config *service)
+{
+	const struct access_config target = {
+		.allow_file = &service->allow_file,
+		.deny_file = &service->deny_file,
+		.list = &service->access,
+	};
+
+	access_read(report, node, &target);
+}
+
 static void complete_probe(struct report *report, const struct tree_node *node,
 			   struct service_config *service)
 {
@@ -316,6 +331,7 @@ static void read_service(struct report *report, const struct tree_node *node,
 	check_sticky(report, node, service);
 	check_gue_port(report, node, service);
 	check_rate(report, node, service);
+	complete_access(report, node, service);
 	quic_complete(report, node, service);
 	complete_probe(report, node, service);
 }

@@ -16,13 +16,6 @@ static json_t *duration_json(uint32_t ms)
 	return json_string(duration_format(ms, text));
 }
 
-static json_t *prefix_json(const struct prefix *prefix)
-{
-	char text[PREFIX_TEXT_SIZE];
-
-	return json_string(prefix_format(prefix, text));
-}
-
 static bool is_plain_text(const struct byte_string *bytes)
 {
 	size_t hex_length = strlen(HEX_PREFIX);
@@ -173,6 +166,36 @@ static json_t *times_json(const struct service_config *service)
 	return json;
 }
 
+/* The prefixes that are so by the list, or the file that they are from. */
+static json_t *prefixes_json(const struct access_list *list, enum leat_access access,
+			     const char *file)
+{
+	json_t *json;
+
+	if (file)
+		return json_pack("{s:o}", "file", control_text_json(file));
+	json = json_array();
+	for (size_t i = 0; i < list->count; i++) {
+		struct prefix prefix = access_rule_prefix(&list->rules[i]);
+
+		if (list->rules[i].access == access)
+			json = control_json_append(json, control_prefix_json(&prefix));
+	}
+	return json;
+}
+
+static json_t *set_access(json_t *json, const struct access_list *list, const char *allow_file,
+			  const char *deny_file)
+{
+	if (list && list->is_closed)
+		json = control_json_set(json, "allow",
+					prefixes_json(list, LEAT_ACCESS_ALLOWED, allow_file));
+	if (deny_file || access_list_count(list, LEAT_ACCESS_DENIED))
+		json = control_json_set(json, "deny",
+					prefixes_json(list, LEAT_ACCESS_DENIED, deny_file));
+	return json;
+}
+
 /* The plain form where configuration 0 is the only one. */
 static json_t *quic_json(const struct service_config *service)
 {
@@ -217,6 +240,8 @@ static json_t *service_json(const struct service *service)
 
 	json = control_json_merge(json, times_json(&service->config));
 	json = set_packets(json, &service->config);
+	json = set_access(json, service->config.access, service->config.allow_file,
+			  service->config.deny_file);
 	if (service->config.probe.type != PROBE_NONE)
 		json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	return control_json_set(json, "backends", backends_json(service));
@@ -262,9 +287,11 @@ json_t *control_config_json(const struct node *node)
 			 interfaces_json(config), "mode", attach_mode_name(config->mode), "seed",
 			 json_sprintf("%016" PRIx64, config->seed), "flows",
 			 control_number_json(config->flows), "outer_source",
-			 prefix_json(&config->outer_source4), prefix_json(&config->outer_source6),
-			 "control", control_json(config), "metrics", metrics_json(config), "state",
+			 control_prefix_json(&config->outer_source4),
+			 control_prefix_json(&config->outer_source6), "control",
+			 control_json(config), "metrics", metrics_json(config), "state",
 			 control_text_json(config->state), "services", services_json(node));
+	json = set_access(json, config->access, NULL, config->deny_file);
 	if (config->has_next_hop)
 		json = control_json_set(json, "next_hop", control_mac_json(config->next_hop.bytes));
 	return json;

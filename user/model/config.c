@@ -20,11 +20,19 @@ void probe_config_deinit(struct probe_config *probe)
 	*probe = (struct probe_config){ 0 };
 }
 
+static void service_config_deinit(struct service_config *service)
+{
+	probe_config_deinit(&service->probe);
+	free(service->backends);
+	free(service->allow_file);
+	free(service->deny_file);
+	access_list_unref(service->access);
+}
+
 struct config *config_free(struct config *config)
 {
 	for (size_t i = 0; i < config->service_count; i++) {
-		probe_config_deinit(&config->services[i].probe);
-		free(config->services[i].backends);
+		service_config_deinit(&config->services[i]);
 	}
 	free(config->services);
 	free(config->interfaces);
@@ -32,6 +40,8 @@ struct config *config_free(struct config *config)
 	free(config->control_group);
 	free(config->metrics_listen);
 	free(config->state);
+	free(config->deny_file);
+	access_list_unref(config->access);
 	free(config);
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/macros.h"
 #include "maps/layout.h"
+#include "model/access_list.h"
 
 #define CONFIG_MAX_NAME		 63 /* letters, digits, '-', '_' and '.' */
 #define CONFIG_MAX_PATH		 1024
@@ -117,6 +118,9 @@ struct service_config {
 	uint32_t sticky_ms;	/* how long a client stays with a backend; 0: it does not */
 	uint32_t rate_new;	/* flows that a source may open in a second; 0: any number */
 	uint32_t rate_burst;	/* and at once */
+	char *allow_file; /* of the prefixes in the list; NULL: they are in the configuration */
+	char *deny_file;
+	struct access_list *access;		  /* NULL: every source is let in */
 	uint32_t quic_lengths[LEAT_QUIC_CONFIGS]; /* of server ids; 0: no such configuration */
 	struct probe_config probe;
 	struct backend_config *backends;
@@ -136,8 +140,10 @@ struct config {
 	struct prefix outer_source6;
 	char *control_socket;
 	char *control_group;
-	char *metrics_listen; /* NULL: no metrics */
-	char *state;	      /* file for the operator's changes */
+	char *metrics_listen;	    /* NULL: no metrics */
+	char *state;		    /* file for the operator's changes */
+	char *deny_file;	    /* as a service's */
+	struct access_list *access; /* for all services; NULL: every source is let in */
 	struct service_config *services;
 	size_t service_count;
 };

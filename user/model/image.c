@@ -35,6 +35,7 @@ struct image *image_free(struct image *image)
 	free(image->slots);
 	free(image->former_slots);
 	free(image->order);
+	access_list_unref(image->access);
 	free(image);
 	return NULL;
 }
@@ -372,6 +373,7 @@ static int image_copy(const struct image *image, struct image **ret_copy)
 	r |= copy_array(image->former_slots, value->former.size * sizeof(*image->former_slots),
 			&copy->former_slots);
 	r |= copy_array(image->order, image->order_size * sizeof(*image->order), &copy->order);
+	access_list_ref(copy->access);
 	if (r < 0)
 		return -ENOMEM;
 	*ret_copy = take_ptr(copy);
@@ -607,6 +609,8 @@ static int image_fill_value(struct image *image, const struct node *node,
 	value->scheduler = (uint8_t)service->config.scheduler;
 	value->flags = service_flags(&service->config);
 	value->id = old ? old->value.id : NO_SERVICE;
+	image->access = access_list_ref(service->config.access);
+	image->has_access = image->access != NULL;
 
 	if (value->id == NO_SERVICE)
 		r = ids_take(&ids->services, &value->id);

@@ -37,6 +37,9 @@ struct image {
 		*former_slots; /* value.former.size of them; NULL: there is no former table */
 	uint16_t *order;       /* of a round robin; else NULL */
 	uint32_t order_size;
+	struct access_list
+		*access;       /* NULL: none, or read back from maps, which has_access is for */
+	bool has_access;       /* the map has a list */
 	bool is_imported;      /* slots were opened for flows that came by another node */
 	uint32_t open_count;   /* slots that are open */
 	uint64_t table_digest; /* of what the slots were computed from; 0: not known */

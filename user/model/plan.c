@@ -205,6 +205,8 @@ static void plan_service(struct builder *builder, const struct image *before,
 {
 	if (!before || memcmp(&before->policy, &after->policy, sizeof(after->policy)) != 0)
 		add_step(builder, PLAN_SET_POLICY, after, 0);
+	if (after->access && !(before && access_list_equal(before->access, after->access)))
+		add_step(builder, PLAN_SET_ACCESS, after, 0);
 	if (!before || memcmp(&before->value, &after->value, sizeof(after->value)) != 0)
 		add_operation(builder, (struct plan_operation){ .step = PLAN_SET_SERVICE,
 								.image = after,
@@ -226,6 +228,8 @@ static void plan_lost(struct builder *builder, const struct image *before,
 
 	if (!after)
 		add_step(builder, PLAN_DELETE_SERVICE, before, 0);
+	if (before->has_access && !(after && after->has_access))
+		add_step(builder, PLAN_DELETE_ACCESS, before, 0);
 	if (has_order(before) && !(after && has_order(after)))
 		add_step(builder, PLAN_DELETE_ORDER, before, 0);
 	if (before->open_count && !keeps_clocks)

@@ -15,6 +15,7 @@
 	X(SET_LOAD, "set-load")                                                                    \
 	X(SET_QUIC_ID, "set-quic-id")                                                              \
 	X(SET_POLICY, "set-policy")                                                                \
+	X(SET_ACCESS, "set-access")                                                                \
 	X(SET_ORDER, "set-order")                                                                  \
 	X(START_CLOCKS, "start-clocks")                                                            \
 	X(SET_TABLE, "set-table")                                                                  \
@@ -23,6 +24,7 @@
 	X(SWAP_SERVICES, "swap-services")                                                          \
 	X(SET_FORMER, "set-former")                                                                \
 	X(CLEAR_BACKEND, "clear-backend")                                                          \
+	X(DELETE_ACCESS, "delete-access")                                                          \
 	X(DELETE_QUIC_ID, "delete-quic-id")                                                        \
 	X(DELETE_ORDER, "delete-order")                                                            \
 	X(STOP_CLOCKS, "stop-clocks")                                                              \

@@ -49,6 +49,7 @@ struct toy {
 	struct toy_clocks clocks[LEAT_MAX_TABLES];
 	struct toy_order orders[LEAT_MAX_SERVICES];
 	struct leat_policy policies[LEAT_MAX_SERVICES];
+	struct access_list *access[LEAT_MAX_SERVICES];
 	bool has_policy[LEAT_MAX_SERVICES];
 	struct image_quic_id quic_ids[TOY_QUIC_IDS];
 	size_t quic_id_count;
@@ -75,6 +76,8 @@ static inline void toy_free(struct toy *toy)
 	}
 	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
 		free(toy->orders[i].backends);
+	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
+		access_list_unref(toy->access[i]);
 	free(toy);
 }
 
@@ -192,6 +195,21 @@ static inline void toy_delete_order(struct toy *toy, const struct image *image)
 	free(take_ptr(toy->orders[image->value.id].backends));
 }
 
+static inline void toy_set_access(struct toy *toy, const struct image *image)
+{
+	struct access_list **access = &toy->access[image->value.id];
+
+	assert_non_null(image->access);
+	access_list_unref(*access);
+	*access = access_list_ref(image->access);
+}
+
+static inline void toy_delete_access(struct toy *toy, const struct image *image)
+{
+	assert_non_null(toy->access[image->value.id]);
+	toy->access[image->value.id] = access_list_unref(toy->access[image->value.id]);
+}
+
 static inline struct toy_clocks *toy_open_clocks(struct toy *toy,
 						 const struct plan_operation *operation)
 {
@@ -302,6 +320,12 @@ static inline void toy_execute(struct toy *toy, const struct plan_operation *ope
 		break;
 	case PLAN_SET_POLICY:
 		toy_set_policy(toy, image);
+		break;
+	case PLAN_SET_ACCESS:
+		toy_set_access(toy, image);
+		break;
+	case PLAN_DELETE_ACCESS:
+		toy_delete_access(toy, image);
 		break;
 	case PLAN_SET_ORDER:
 		toy_set_order(toy, image);
@@ -476,6 +500,8 @@ static inline void toy_check_image(struct toy *toy, const struct image *image)
 	assert_memory_equal(table->slots, image->slots, table->size * sizeof(*table->slots));
 	assert_memory_equal(&toy->policies[image->value.id], &image->policy, sizeof(image->policy));
 	toy_check_image_former(toy, image);
+	if (image->access)
+		assert_true(access_list_equal(toy->access[image->value.id], image->access));
 	toy_check_image_quic_ids(toy, image);
 	if (image->order) {
 		assert_int_equal(order->size, image->order_size);
@@ -487,7 +513,7 @@ static inline void toy_check_image(struct toy *toy, const struct image *image)
 }
 
 struct toy_count {
-	size_t services, tables, clocks, orders, backends;
+	size_t services, tables, clocks, orders, lists, backends;
 };
 
 static inline struct toy_count toy_count(const struct toy *toy)
@@ -500,8 +526,10 @@ static inline struct toy_count toy_count(const struct toy *toy)
 		count.tables += toy->tables[i].slots != NULL;
 		count.clocks += toy->clocks[i].opened != NULL;
 	}
-	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
+	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++) {
 		count.orders += toy->orders[i].backends != NULL;
+		count.lists += toy->access[i] != NULL;
+	}
 	return count;
 }
 
@@ -516,6 +544,7 @@ static inline struct toy_count toy_count_images(struct image *const *images, siz
 		wanted.tables += images[i]->former_slots ? 2 : 1;
 		wanted.clocks += images[i]->open_count > 0;
 		wanted.orders += images[i]->value.scheduler == LEAT_SCHEDULER_ROUND_ROBIN;
+		wanted.lists += images[i]->has_access;
 		wanted.backends += images[i]->backend_count;
 	}
 	return wanted;

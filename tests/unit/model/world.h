@@ -47,6 +47,8 @@ static inline void add_random_service(struct world *world, struct config *config
 	service->hash = pick(world, 8) ? LEAT_HASH_FLOW : LEAT_HASH_SOURCE;
 	service->table = pick(world, 8) ? TABLE_RENDEZVOUS : TABLE_MAGLEV;
 	service->forward = pick(world, 4) ? LEAT_FORWARD_IPIP : LEAT_FORWARD_L2;
+	if (pick(world, 3) == 0)
+		service->access = sample_access(pick(world, 2) ? "10.0.0.0/8" : "2001:db8::/32");
 	service->tcp_idle_ms = pick(world, 4) ? LEAT_DEFAULT_TCP_IDLE_MS : LEAT_MIN_IDLE_MS;
 	for (size_t i = 0; i < BACKENDS; i++) {
 		if (pick(world, 4))
