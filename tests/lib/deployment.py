@@ -16,19 +16,25 @@ PROBE = {"type": "http", "port": PROBE_PORT, "path": "/healthz", "interval": "25
 FAST_PROBE = {**PROBE, "interval": "100ms", "timeout": "100ms"}
 
 
-def service(forward="l2", address=SERVICE4, outer=None, weights=None, **keys):
+def service(forward="l2", address=SERVICE4, outer=None, weights=None, suffix="", **keys):
     """
     A service over the first len(weights) backends of the network, or all of them. outer: 4 or 6,
-    the family of the backends' addresses; the service's own unless given.
+    the family of the backends' addresses; the service's own unless given. suffix: of the backends'
+    names, where another service has them by their other addresses.
     """
     return {"name": "web", "address": address, "port": 80, "protocol": "tcp", "forward": forward,
-            "probe": PROBE, **keys, "_outer": outer, "_weights": weights}
+            "probe": PROBE, **keys, "_outer": outer, "_weights": weights, "_suffix": suffix}
+
+
+def attach_decap(host):
+    host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
 
 
 class Deployment:
-    def __init__(self, directory, services, backends=3, wait=True, **config):
-        """wait: until every backend is up."""
+    def __init__(self, directory, services, backends=3, wait=True, unwrap=attach_decap, **config):
+        """wait: until every backend is up. unwrap(host): makes a backend take packets out of tunnels."""
         self.directory = directory
+        self.unwrap = unwrap
         self.network = Network(backends)
         self.leatd = None
         self.is_unwrapping = False
@@ -58,7 +64,7 @@ class Deployment:
         """The service with its backends, in the form that leat.yaml has."""
         outer = one["_outer"] or (6 if ":" in one["address"] else 4)
         weights = one["_weights"] or [100] * len(self.network.backends)
-        backends = [{"name": host.name, "address": host.ipv6 if outer == 6 else host.ipv4,
+        backends = [{"name": host.name + one["_suffix"], "address": host.ipv6 if outer == 6 else host.ipv4,
                      "weight": weight}
                     for host, weight in zip(self.network.backends, weights)]
         return {**{key: value for key, value in one.items() if key[0] != "_" and value is not None},
@@ -68,7 +74,7 @@ class Deployment:
         self.is_unwrapping = any(one["forward"] in ("ipip", "gue") for one in services)
         if self.is_unwrapping:
             for host in self.network.backends:
-                host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
+                self.unwrap(host)
 
     def send(self, requests, address=SERVICE4, **options):
         return send_requests(self.client, requests, address, **options)
