@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's kernels run the datapath and real traffic. Each boots in a guest with this machine's files;
-tests/vm/chosen says what runs there."""
+"""Debian's kernels run the datapath and carry real traffic. Each boots in a guest with this
+machine's files; tests/vm/chosen says what runs there."""
 
 import subprocess
 
