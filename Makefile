@@ -21,6 +21,7 @@ endif
 
 LIBRARIES := libxdp libbpf libelf zlib libsystemd libcurl libmicrohttpd yaml-0.1 jansson libmnl \
 	libxxhash
+QUIC_LIBRARIES := libngtcp2 libngtcp2_crypto_gnutls gnutls
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wwrite-strings -Wundef -Wformat=2 -Wcast-qual -Wimplicit-fallthrough -Werror
 CPPFLAGS := -I. -Iuser -isystem $(B)/include -D_GNU_SOURCE -DLEAT_VERSION='"$(VERSION)"'
@@ -45,6 +46,7 @@ UNIT_SRC := $(shell find tests/unit -name 'test_*.c')
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 CHURN    := $(B)/churn-server $(B)/churn-client $(B)/churn-flood
+QUIC     := $(B)/quic-server $(B)/quic-client
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZERS  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 
@@ -83,12 +85,14 @@ $(B)/leat: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(B)/bench: $(BENCH_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(CHURN): $(B)/churn-%: $(B)/obj/tests/churn/%.o $(B)/libleat.a
 $(B)/churn-client: $(B)/obj/tests/churn/flow.o $(B)/obj/tests/churn/report.o
+$(QUIC): $(B)/quic-%: $(B)/obj/tests/quic/%.o $(B)/obj/tests/quic/endpoint.o $(B)/libleat.a
+$(QUIC): LIBS += $(shell pkg-config --libs $(QUIC_LIBRARIES))
 $(B)/flood: $(B)/obj/tests/bench/peers/flood.o $(B)/libleat.a
 $(B)/verify: $(B)/obj/tests/vm/verify.o $(B)/libleat.a
 $(B)/leat-sim: $(SIM_SRC:%.c=$(B)/obj/%.o) $(B)/libleat.a
 $(B)/leat-sim: LDFLAGS += -Wl,--wrap=clock_gettime,--wrap=time
 $(B)/leat-sim: LIBS += -lm
-$(B)/leatd $(B)/leat $(B)/bench $(B)/flood $(B)/verify $(B)/leat-sim $(CHURN):
+$(B)/leatd $(B)/leat $(B)/bench $(B)/flood $(B)/verify $(B)/leat-sim $(CHURN) $(QUIC):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -156,7 +160,7 @@ datapath cli e2e: all
 	$(Q)tests/run $@
 sanitized: $(SANITIZED)
 	$(Q)tests/run $@
-e2e sanitized: $(CHURN)
+e2e sanitized: $(CHURN) $(QUIC)
 cli: $(B)/leat-sim
 soak:
 	$(Q)tools/check-tools --install build soak
@@ -169,7 +173,7 @@ lint:
 	$(Q)tests/lint/lint
 test:
 	$(Q)tools/check-tools --install build test vm
-	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(B)/bench $(B)/leat-sim \
+	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(QUIC) $(B)/bench $(B)/leat-sim \
 		$(B)/verify
 	$(Q)tests/run all
 test-vm:

@@ -6,6 +6,7 @@
 #ifndef LEAT_BPF_BALANCE_H
 #define LEAT_BPF_BALANCE_H
 
+#include "bpf/access.h"
 #include "bpf/forward.h"
 #include "bpf/packet.h"
 #include "bpf/rate.h"
@@ -19,6 +20,8 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	int r = packet_check(p);
 	__u32 id;
 
+	if (r == 0)
+		r = access_check(service->id, &p->source);
 	if (r == 0)
 		r = rate_check(service, p);
 	if (r < 0)
@@ -53,6 +56,7 @@ static __always_inline int balance_packet(struct packet *p)
 	int proto = parse_ethernet(&c);
 
 	p->eth = packet_data(p);
+	p->link_len = sizeof(struct ethhdr);
 	if (proto == bpf_htons(ETH_P_IP))
 		return balance_ip(p, &c, parse_ipv4(p, &c));
 	if (proto == bpf_htons(ETH_P_IPV6))

@@ -34,7 +34,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, LEAT_MAX_DECAP_SOURCES);
-	__type(key, struct leat_decap_source);
+	__type(key, struct leat_prefix);
 	__type(value, __u8);
 } decap_source SEC(".maps");
 
@@ -131,8 +131,8 @@ static __always_inline __u32 parse_gue(struct layer *outer, struct cursor *c)
 
 static __always_inline int is_source_allowed(const struct leat_addr *source)
 {
-	struct leat_decap_source key = {
-		.prefix_len = 128,
+	struct leat_prefix key = {
+		.len = 128,
 		.address = { source->words[0], source->words[1], source->words[2],
 			     source->words[3] },
 	};

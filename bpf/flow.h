@@ -190,14 +190,19 @@ static __always_inline __u32 find_previous(const struct flow_query *q)
 	return lookup_slot(former, leat_hash_slot(hash, former->size)).previous & LEAT_SLOT_BACKEND;
 }
 
+/* Whether its flows are remembered to be counted: it drains. */
+static __always_inline int counts_old_flows(__u32 backend)
+{
+	const struct leat_load *load = backend_load(backend);
+
+	return load && (load->flags & LEAT_LOAD_COUNTED);
+}
+
 static __always_inline int remembers_old_flows(const struct flow_query *q, __u32 previous)
 {
-	const struct leat_load *load;
-
 	if (options.remembers && q->service->scheduler != LEAT_SCHEDULER_HASH)
 		return 1;
-	load = previous == q->packet->current ? NULL : backend_load(previous);
-	return load && (load->flags & LEAT_LOAD_COUNTED);
+	return previous != q->packet->current && counts_old_flows(previous);
 }
 
 /* The old flows of a backend that drains are remembered, to be counted; and those of a scheduler that
@@ -278,6 +283,26 @@ static __always_inline __u32 pick_udp(const struct flow_query *q)
 	if (backend)
 		remember_half_open(q, backend);
 	return backend;
+}
+
+/* A packet of a flow that went to `backend`, which drains, for another reason than its slot: the flow is
+ * remembered as one of its old ones. Always 0. */
+__noinline int flow_note(const struct leat_service *service, const struct flow_packet *packet,
+			 __u32 backend)
+{
+	struct flow_query q = { .service = service, .packet = packet };
+	struct leat_flow *flow;
+
+	if (!service || !packet)
+		return 0;
+	q.now = bpf_ktime_get_coarse_ns() >> LEAT_TICK_SHIFT;
+	q.digest = leat_flow_digest(memory.flow_key, service->id, &packet->source, packet->ports);
+	flow = flow_find(FLOWS, q.digest);
+	if (!flow)
+		flow_insert(FLOWS, q.digest, flow_state(&q, backend, LEAT_FLOW_OLD), 0xffff);
+	else if (flow->state.backend != backend || flow->state.seen != (__u16)q.now)
+		flow->state = flow_state(&q, backend, LEAT_FLOW_OLD);
+	return 0;
 }
 
 /*

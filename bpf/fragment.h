@@ -6,6 +6,7 @@
 #ifndef LEAT_BPF_FRAGMENT_H
 #define LEAT_BPF_FRAGMENT_H
 
+#include "bpf/access.h"
 #include "bpf/dissect.h"
 #include "bpf/flow_table.h"
 #include "bpf/service.h"
@@ -97,9 +98,13 @@ static __always_inline int fragment_hash(const struct dissection *d, __u64 diges
 	const struct leat_service *service = fragment_service(d);
 	__u32 backend, slot;
 	__u64 hash;
+	int r;
 
 	if (!service)
 		return -LEAT_FRAGMENT_LOST;
+	r = access_check(service->id, &d->source);
+	if (r < 0)
+		return r;
 	hash = leat_flow_hash(service->lookup.hash_key, &d->source, 0);
 	slot = leat_hash_slot(hash, service->lookup.size);
 	backend = lookup_slot(&service->lookup, slot).current;

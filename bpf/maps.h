@@ -127,6 +127,23 @@ struct {
 	__type(value, struct leat_source_bucket);
 } sources SEC(".maps");
 
+/* Sources that are let in or kept out, by prefix: of the node, and of services that have such lists.
+ * Each is built aside and swapped whole. */
+struct leat_access_list {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LEAT_ACCESS_ENTRIES);
+	__uint(key_size, sizeof(struct leat_prefix));
+	__uint(value_size, sizeof(__u32));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LEAT_MAX_SERVICES + 1);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct leat_access_list);
+} access_lists SEC(".maps");
+
 /* Where the first fragments of packets went. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -158,6 +175,15 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__array(values, struct leat_clocks);
 } clocks SEC(".maps");
+
+/* Which backend's connection ids these are, by their server id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LEAT_MAX_QUIC_IDS);
+	__type(key, struct leat_quic_key);
+	__type(value, __u32);
+} quic_ids SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -8,6 +8,7 @@
 #include "bpf/flow.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/quic.h"
 #include "maps/hash.h"
 
 static __always_inline const struct leat_service_entry *service_entry(void *table, __u32 index)
@@ -85,8 +86,7 @@ static __always_inline int slot_suffices(const struct leat_service *service, str
 	return !(slot.previous & LEAT_SLOT_OPEN);
 }
 
-static __always_inline __u32 service_pick_flow(const struct leat_service *service,
-					       struct leat_slot slot, const struct packet *p)
+static __always_inline struct flow_packet flow_packet(struct leat_slot slot, const struct packet *p)
 {
 	struct flow_packet packet = {
 		.source = p->source,
@@ -101,7 +101,32 @@ static __always_inline __u32 service_pick_flow(const struct leat_service *servic
 		.is_quoted = p->is_quoted,
 	};
 
+	return packet;
+}
+
+static __always_inline __u32 service_pick_flow(const struct leat_service *service,
+					       struct leat_slot slot, const struct packet *p)
+{
+	struct flow_packet packet = flow_packet(slot, p);
+
 	return flow_pick(service, &packet);
+}
+
+/* The backend that the packet's connection id names, or 0. */
+static __always_inline __u32 service_pick_quic(const struct leat_service *service,
+					       struct leat_slot slot, const struct packet *p)
+{
+	__u32 offset = p->l4_offset + sizeof(struct udphdr), id;
+
+	if (!(service->flags & LEAT_SERVICE_QUIC) || p->is_quoted || p->ip_len <= offset)
+		return 0;
+	id = quic_pick(p->ctx, service->id, p->link_len + offset, p->ip_len - offset);
+	if (id && counts_old_flows(id)) {
+		struct flow_packet packet = flow_packet(slot, p);
+
+		flow_note(service, &packet, id);
+	}
+	return id;
 }
 
 /* 0 with *ret_id, or a negative reason. */
@@ -109,9 +134,11 @@ static __always_inline int service_pick_id(const struct leat_service *service, s
 					   __u32 *ret_id)
 {
 	struct leat_slot slot = service_slot(service, p);
-	__u32 id = slot_suffices(service, slot) ? slot.current
-						: service_pick_flow(service, slot, p);
+	__u32 id = options.quic ? service_pick_quic(service, slot, p) : 0;
 
+	if (!id)
+		id = slot_suffices(service, slot) ? slot.current
+						  : service_pick_flow(service, slot, p);
 	if (!id)
 		return -LEAT_NO_BACKEND;
 	*ret_id = id;

@@ -5,6 +5,7 @@
 #ifndef LEAT_BPF_UNUSUAL_H
 #define LEAT_BPF_UNUSUAL_H
 
+#include "bpf/access.h"
 #include "bpf/dissect.h"
 #include "bpf/forward.h"
 #include "bpf/fragment.h"
@@ -74,6 +75,9 @@ static __always_inline int unusual_pick(const struct leat_service *service, stru
 	int r = unusual_check(d);
 	__u32 id;
 
+	/* An ICMP error is let in as the client that it is about, not as the router that sent it. */
+	if (r == 0)
+		r = access_check(service->id, &d->source);
 	if (r == 0)
 		r = rate_check(service, p);
 	if (r < 0)
@@ -95,6 +99,9 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->source = d->source;
 	p->ports = d->ports;
 	p->tcp_flags = d->tcp_flags;
+	p->link_len = d->link_len;
+	p->ip_len = d->ip_len;
+	p->l4_offset = d->l4_offset;
 	p->is_quoted = d->shape == SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)
@@ -120,6 +127,7 @@ __noinline int unusual_address(const struct dissection *d)
 {
 	const struct leat_service *entry;
 	struct leat_service_key key = { .protocol = LEAT_ADDRESS_ENTRY };
+	int r;
 
 	if (!d)
 		return -LEAT_INTERNAL;
@@ -129,7 +137,10 @@ __noinline int unusual_address(const struct dissection *d)
 		return entry ? -LEAT_FRAGMENT_SHORT : -LEAT_FRAGMENT;
 	if (!entry || !(entry->flags & LEAT_SERVICE_PING))
 		return -LEAT_NOT_TCP_UDP;
-	return unusual_check_length(d) < 0 ? -LEAT_BAD_LENGTH : -LEAT_ECHO;
+	if (unusual_check_length(d) < 0)
+		return -LEAT_BAD_LENGTH;
+	r = access_check(LEAT_ACCESS_NODE, &d->source);
+	return r < 0 ? r : -LEAT_ECHO;
 }
 
 static __always_inline int balance_dissected(struct packet *p, const struct dissection *d)

@@ -25,7 +25,9 @@
 	X(ANSWER_LIMITED, "answer_limited",                                                        \
 	  "a sender was not told that its packet is too big: too many were in that second")        \
 	X(EVICTED_SOURCE, "evicted_source",                                                        \
-	  "how fast a source opens flows was forgotten to make room for another one")
+	  "how fast a source opens flows was forgotten to make room for another one")              \
+	X(UNKNOWN_QUIC_ID, "unknown_quic_id",                                                      \
+	  "a QUIC packet's connection id names no backend; it went where its hash says")
 
 enum leat_event {
 #define X(name, label, text) LEAT_EVENT_##name,

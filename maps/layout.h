@@ -14,7 +14,7 @@
 #include "maps/reasons.h"
 #include "maps/ticks.h"
 
-#define LEAT_LAYOUT 5
+#define LEAT_LAYOUT 6
 
 /* An IPv6 address, or an IPv4 one mapped into ::ffff:0:0/96. One type for both families. */
 struct leat_addr {
@@ -53,6 +53,7 @@ enum leat_service_flag {
 	LEAT_SERVICE_PING = 0x10,      /* of a LEAT_ADDRESS_ENTRY: pings are answered */
 	LEAT_SERVICE_FRAGMENTS = 0x20, /* fragments that come before their first one are hashed */
 	LEAT_SERVICE_RATE = 0x40,      /* a source may open so many flows in a second */
+	LEAT_SERVICE_QUIC = 0x80,      /* connection ids name backends */
 };
 
 /* How a flow finds its slot. */
@@ -189,10 +190,32 @@ struct leat_bucket {
 struct leat_policy {
 	__u16 tcp_idle; /* how long a flow may be silent without being forgotten */
 	__u16 udp_idle;
-	__u32 sticky;	   /* how long a client stays with a backend; 0: it does not */
-	__u32 rate_gap_ns; /* between two flows that a source opens, in the mean; 0: any */
-	__u32 rate_burst;  /* flows that it may open at once */
+	__u32 sticky;	    /* how long a client stays with a backend; 0: it does not */
+	__u32 rate_gap_ns;  /* between two flows that a source opens, in the mean; 0: any */
+	__u32 rate_burst;   /* flows that it may open at once */
+	__u32 quic_lengths; /* of server ids: four bits for each configuration of QUIC-LB */
+	__u32 zero;
 };
+
+/*
+ * QUIC-LB (draft-ietf-quic-load-balancers), the plaintext form: a connection id that a server issued begins
+ * with three bits that say by which configuration, five that say nothing here, and the server's id.
+ * Configuration 7 is for servers that have none.
+ */
+#define LEAT_QUIC_CONFIGS	7
+#define LEAT_QUIC_SERVER_ID_MAX 15
+
+struct leat_quic_key {
+	__u32 service; /* id */
+	__u8 config;
+	__u8 server_id[LEAT_QUIC_SERVER_ID_MAX]; /* the rest is zero */
+};
+
+/* Of a configuration's server ids; 0: there is no such configuration. */
+static inline __u32 leat_quic_length(__u32 lengths, __u32 config)
+{
+	return lengths >> 4 * config & 15;
+}
 
 /* One that opens flows of a service with `rate`; the digest is of both. */
 struct leat_source {
@@ -205,6 +228,25 @@ struct leat_source {
 struct leat_source_bucket {
 	struct leat_source sources[LEAT_BUCKET_SOURCES];
 };
+
+/* The key of a longest-prefix match. */
+struct leat_prefix {
+	__u32 len; /* of the mapped form: IPv4's /8 is 104 */
+	__be32 address[4];
+};
+
+/*
+ * What becomes of a source whose longest prefix in a list has this value; one that has none is let in.
+ * The order is that of precedence: of two for the same prefix, the lower one counts.
+ */
+enum leat_access {
+	LEAT_ACCESS_DENIED = 1,
+	LEAT_ACCESS_ALLOWED,
+	LEAT_ACCESS_NOT_ALLOWED, /* of all addresses, where only some are allowed */
+};
+
+/* In the map of access lists: the node's own. The others have their services' ids. */
+#define LEAT_ACCESS_NODE LEAT_MAX_SERVICES
 
 enum leat_load_flag {
 	LEAT_LOAD_COUNTED =
@@ -340,7 +382,9 @@ struct leat_options {
 	__u8 any_port;	/* some service has port 0 */
 	__u8 remembers; /* some service's scheduler remembers every flow */
 	__u8 trace;
-	__u8 rate; /* some service limits how many flows a source opens */
+	__u8 rate;   /* some service limits how many flows a source opens */
+	__u8 access; /* there is a list of sources to let in or to keep out */
+	__u8 quic;   /* some service goes by connection ids */
 };
 
 /* Of the pinned maps, set before load: a program that replaces another finds the same flows. */
@@ -350,11 +394,7 @@ struct leat_memory {
 	__u32 zero;
 };
 
-/* leat-decap: an outer source prefix (LPM) and, as plain keys, inner and outer destinations. */
-struct leat_decap_source {
-	__u32 prefix_len; /* of the mapped form: IPv4's /8 is 104 */
-	__be32 address[4];
-};
+/* leat-decap has as plain keys its inner and outer destinations, and prefixes of outer sources. */
 
 struct leat_decap_options {
 	__be16 gue_port;
@@ -375,11 +415,12 @@ LEAT_SAME_SIZE(struct leat_counter, 16);
 LEAT_SAME_SIZE(struct leat_flow, 16);
 LEAT_SAME_SIZE(struct leat_bucket, 64);
 LEAT_SAME_SIZE(struct leat_clock, 8);
-LEAT_SAME_SIZE(struct leat_policy, 16);
+LEAT_SAME_SIZE(struct leat_policy, 24);
+LEAT_SAME_SIZE(struct leat_quic_key, 20);
 LEAT_SAME_SIZE(struct leat_source_bucket, 64);
 LEAT_SAME_SIZE(struct leat_load, 8);
 LEAT_SAME_SIZE(struct leat_order_line, 64);
-LEAT_SAME_SIZE(struct leat_decap_source, 20);
+LEAT_SAME_SIZE(struct leat_prefix, 20);
 LEAT_SAME_SIZE(struct leat_registry_key, 40);
 LEAT_SAME_SIZE(struct leat_registry_entry, 184);
 LEAT_SAME_SIZE(struct leat_node, 32);

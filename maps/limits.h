@@ -20,6 +20,7 @@
 #define LEAT_CLIENT_BUCKETS	  65536	 /* of services with `sticky` */
 #define LEAT_FRAGMENT_BUCKETS	  8192	 /* of packets that come in fragments */
 #define LEAT_SOURCE_BUCKETS	  65536	 /* of services with `rate`; a power of two */
+#define LEAT_MAX_QUIC_IDS	  229376 /* 7 of each backend: one for each configuration */
 #define LEAT_FRAGMENT_MS	  30000 /* how long the first one is remembered (RFC 1122, 3.3.2) */
 #define LEAT_MAX_EXTENSIONS	  6	/* IPv6 headers before the transport's */
 #define LEAT_ANSWERS_PER_TICK	  1000	/* ICMP errors that each CPU sends in a second, at most */
@@ -34,6 +35,9 @@
 #define LEAT_MIN_TABLE_SIZE	  64
 #define LEAT_MAX_TABLE_SIZE	  1048576
 #define LEAT_MAX_RATE		  1000000 /* flows a second and source, and of its burst */
+#define LEAT_MAX_PREFIXES	  100000  /* of sources, in one list of the configuration */
+#define LEAT_MAX_DENIED		  16384	  /* prefixes that the operator denies at run time */
+#define LEAT_ACCESS_ENTRIES	  262144  /* of an access list, which is made of two of these */
 #define LEAT_MAX_WEIGHT		  65535
 #define LEAT_MAX_SERVICE_BACKENDS 4096
 #define LEAT_MAX_DECAP_INNER	  1024

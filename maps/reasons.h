@@ -37,7 +37,10 @@
 	  "a first fragment for a service's address without the transport's whole header")         \
 	X(EXTENSIONS, PASS, "extensions", "more IPv6 extension headers than are looked at")        \
 	X(RATE_LIMITED, DROP, "rate_limited",                                                      \
-	  "opens a flow, and its source has opened more than the service's rate allows")
+	  "opens a flow, and its source has opened more than the service's rate allows")           \
+	X(DENIED, DROP, "denied", "for a service, and a deny list has its source")                 \
+	X(NOT_ALLOWED, DROP, "not_allowed",                                                        \
+	  "for a service with an allow list, which has not its source")
 
 enum leat_reason {
 #define X(name, verdict, label, text) LEAT_##name,

@@ -24,6 +24,8 @@ REACHED_BY = {
     "echo": ethernet() / internet() / ICMP(),
     "fragment_lost": packet(frag=1),
     "fragment_short": ethernet() / internet(flags="MF", proto=6, len=28) / Raw(bytes(8)),
+    "denied": packet(src="198.18.0.1"),
+    "not_allowed": packet(dport=83),
     "extensions": ethernet() / internet(6) / MANY_HEADERS / transport(),
 }
 
@@ -44,9 +46,10 @@ def test_each_reason_is_reached_or_explained():
 
 
 def test_each_reason_has_the_verdict_of_the_list(rehearse):
-    services = [service(), service(name="empty", port=EMPTY, backends=[])]
+    services = [service(), service(name="empty", port=EMPTY, backends=[]),
+                service(name="closed", port=83, allow=["192.0.2.0/24"])]
     verdicts = reasons.read("LEAT_REASONS")
-    outcomes = rehearse(services, REACHED_BY.values())
+    outcomes = rehearse(services, REACHED_BY.values(), deny=["198.18.0.0/15"])
     for label, outcome in zip(REACHED_BY, outcomes, strict=True):
         assert outcome.reason == label
         assert outcome.verdict in VERDICTS[verdicts[label]]

@@ -44,6 +44,17 @@ static int change(void *user, const struct control_change *wanted, char **ret_er
 	return service_find_backend(&sample->web, wanted->backend) ? 0 : -ENOENT;
 }
 
+static int deny(void *user, const struct control_deny *wanted, char **ret_error)
+{
+	(void)user;
+	(void)ret_error;
+	expect(wanted->count > 0 && wanted->count <= LEAT_MAX_DENIED && wanted->prefixes);
+	expect(!wanted->is_taken_back || wanted->for_s == 0);
+	for (size_t i = 0; i < wanted->count; i++)
+		expect(wanted->prefixes[i].length <= 128);
+	return wanted->is_taken_back ? -ENOENT : 0;
+}
+
 static int export_history(void *user, json_t **ret_history)
 {
 	(void)user;
@@ -62,7 +73,8 @@ static int import_history(void *user, const json_t *history, char **ret_error)
 /* Once per run; its socket is of no use and goes at once. */
 static struct control *control_for(struct sample_node *sample)
 {
-	static const struct control_operations operations = { refresh, reload, change,
+	static const struct control_operations operations = { refresh,	      reload,
+							      change,	      deny,
 							      export_history, import_history };
 	static struct control *control;
 	sd_event *event;

@@ -101,6 +101,24 @@ def shapes():
     yield "ext-cut", bytes(ethernet() / whole / IPv6ExtHdrHopByHop() / tcp)[:58]
 
 
+def strangers():
+    """Sources that lists of the node and of services have."""
+    stranger = {4: "198.18.0.9", 6: "2001:db8:bad::9"}
+    yield "denied", to(V4 + "10", src=stranger[4])
+    yield "denied-6", to(V6 + "10", src=stranger[6])
+    yield "denied-vlan", ethernet() / Dot1Q(vlan=5) / to(V4 + "10", src=stranger[4])[IP]
+    yield "denied-land", to(V4 + "10", src=V4 + "10")
+    yield "denied-own", to(V4 + "11", src="203.0.113.85")
+    yield "denied-longest", to(V4 + "11", src="203.0.113.76")
+    yield "allowed", to(V4 + "11", src="203.0.113.100")
+    yield "not-allowed", to(V4 + "11", src="203.0.113.200")
+    yield "denied-ping", ethernet() / internet(4, src=stranger[4]) / ICMP() / Raw(b"ping")
+    yield "denied-ping-6", ethernet() / internet(6, src=stranger[6]) / ICMPv6EchoRequest()
+    yield "denied-fragment", to(V4 + "10", "udp", 53, bytes(24), id=70, frag=3, src="203.0.113.97")
+    yield "denied-error", ethernet() / internet(4, src="203.0.113.1") / ICMP(type=3, code=1) \
+        / IP(src=V4 + "10", dst=stranger[4]) / TCP(sport=80, dport=40000)
+
+
 def fragments():
     for name, fields in (("first", {"flags": "MF"}), ("later", {"frag": 3}),
                          ("short", {"flags": "MF", "len": 28})):
@@ -112,6 +130,32 @@ def fragments():
     for name, header in (("first", IPv6ExtHdrFragment(m=1, id=7)),
                          ("later", IPv6ExtHdrFragment(offset=4, id=7))):
         yield f"frag-6-{name}", ethernet() / internet(6) / header / UDP(dport=53) / Raw(bytes(24))
+
+
+def quic():
+    """The scene's service has server ids of two lengths."""
+    def datagram(payload, **fields):
+        return to(V4 + "18", "udp", 443, payload, **fields)
+
+    short = bytes.fromhex("4a 1f 0101") + bytes(range(8))
+    long = bytes.fromhex("4a 7f 000102030405060708090a0b0c0d02") + bytes(range(4))
+    handshake = bytes.fromhex("e0 00000001 0b 00 0102") + bytes(range(8)) + bytes(20)
+    yield "quic-short", datagram(short)
+    yield "quic-short-15", datagram(long)
+    yield "quic-drained", datagram(short.replace(b"\1\1", b"\1\3", 1))
+    yield "quic-unknown", datagram(short.replace(b"\1\1", b"\1\7", 1))
+    yield "quic-unroutable", datagram(b"\x4a\xff" + short[2:])
+    yield "quic-other-config", datagram(b"\x4a\x3f" + short[2:])
+    yield "quic-handshake", datagram(handshake)
+    yield "quic-handshake-2", datagram(bytes.fromhex("f0 6b3343cf") + handshake[5:])
+    yield "quic-initial", datagram(b"\xc0" + handshake[1:])
+    yield "quic-vlan", ethernet() / Dot1Q(vlan=5) / datagram(short)[IP]
+    yield "quic-options", datagram(short, options=[IPOption_NOP()] * 8)
+    yield "quic-first", datagram(short + bytes(20), id=10, flags="MF")
+    for size in range(5):
+        yield f"quic-cut-{size}", datagram(short[:size])
+    yield "quic-cut-15", datagram(long[:16])
+    yield "quic-handshake-cut", datagram(handshake[:7])
 
 
 def quoted(family):
@@ -170,7 +214,7 @@ def main(directory=HERE / "corpus" / "packet"):
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
-    for kind in (services, sizes, shapes, fragments, icmp, tunnelled):
+    for kind in (services, sizes, shapes, strangers, fragments, quic, icmp, tunnelled):
         for name, frame in kind():
             (directory / name).write_bytes(bytes(frame))
 

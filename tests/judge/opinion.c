@@ -440,6 +440,71 @@ static const struct service *find_service(const struct scene *scene, const struc
 	return scene->datapath.options.any_port ? any : NULL;
 }
 
+/* Lists as the scene's configuration has them, for the node and for services; later ones are longer. */
+struct list_entry {
+	const char *service; /* NULL: all */
+	const char *prefix;
+	uint32_t reason; /* 0: let in */
+};
+
+static const struct list_entry list_entries[] = {
+	{ NULL, "198.18.0.0/16", LEAT_DENIED },
+	{ NULL, "2001:db8:bad::/48", LEAT_DENIED },
+	{ "four-in-six", "0.0.0.0/0", LEAT_NOT_ALLOWED },
+	{ "four-in-six", "203.0.113.64/26", 0 },
+	{ "four-in-six", "203.0.113.80/28", LEAT_DENIED },
+	{ "four-in-six", "203.0.113.77/31", LEAT_DENIED },
+	{ "dns", "203.0.113.96/27", LEAT_DENIED },
+};
+
+static bool is_covered(const uint8_t *at, unsigned int family, const char *text)
+{
+	unsigned int skipped = family == 4 ? 12 : 0;
+	struct prefix prefix;
+
+	require(prefix_parse(text, &prefix) == 0, "a wrong prefix in this file");
+	if (address_is_ipv4(&prefix.address) != (family == 4))
+		return false;
+	for (unsigned int bit = 0; bit < prefix.length; bit++) {
+		uint8_t mask = (uint8_t)(0x80 >> bit % 8);
+
+		if ((at[bit / 8] ^ prefix.address.bytes[skipped + bit / 8]) & mask)
+			return false;
+	}
+	return true;
+}
+
+/* 0: it is let in. */
+static uint32_t expected_access(const struct frame *f, const struct service *service)
+{
+	uint32_t node = 0, own = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(list_entries); i++) {
+		const struct list_entry *entry = &list_entries[i];
+
+		if (!is_covered(f->source, f->family, entry->prefix))
+			continue;
+		if (!entry->service)
+			node = entry->reason;
+		else if (strcmp(entry->service, service->config.name) == 0)
+			own = entry->reason;
+	}
+	return node ?: own;
+}
+
+static void check_access(const struct frame *f, const struct service *service, uint32_t reason)
+{
+	uint32_t expected = expected_access(f, service);
+
+	if (memcmp(f->source, f->destination, f->address_len) == 0)
+		require(reason == LEAT_LAND, "from itself");
+	else if (expected)
+		require(reason == expected, "a list has its source");
+	else
+		require(reason != LEAT_DENIED && reason != LEAT_NOT_ALLOWED,
+			"no list has its source");
+}
+
 static bool is_for_service_address(const struct scene *scene, const struct frame *f)
 {
 	for (size_t i = 0; i < scene->node.service_count; i++) {
@@ -449,6 +514,52 @@ static bool is_for_service_address(const struct scene *scene, const struct frame
 			return true;
 	}
 	return false;
+}
+
+/* RFC 9000, 17: the connection id that a server must have issued, of a QUIC packet whose header is short or
+ * a Handshake's; size 0: there is none. */
+static struct bytes issued_id(struct bytes udp)
+{
+	static const uint8_t version1[] = { 0, 0, 0, 1 };
+	struct bytes quic = bytes_from(udp, UDP_LEN);
+	size_t size;
+
+	if (quic.size > 0 && quic.at[0] < 0x80)
+		return bytes_from(quic, 1);
+	if (quic.size < 6 || (quic.at[0] & 0xb0) != 0xa0 || memcmp(quic.at + 1, version1, 4) != 0)
+		return (struct bytes){ 0 };
+	size = MIN((size_t)quic.at[5], quic.size - 6);
+	return (struct bytes){ quic.at + 6, size };
+}
+
+/* draft-ietf-quic-load-balancers: which backend's server id it has. NULL: nobody's. */
+static const struct backend *find_issuer(const struct service *service, struct bytes id)
+{
+	unsigned int config = id.size ? id.at[0] >> 5 : LEAT_QUIC_CONFIGS;
+	size_t length = config < LEAT_QUIC_CONFIGS ? service->config.quic_lengths[config] : 0;
+
+	if (length == 0 || id.size < 1 + length)
+		return NULL;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = service->backends[i];
+
+		if (memcmp(backend->config.server_ids[config].bytes, id.at + 1, length) == 0)
+			return backend;
+	}
+	return NULL;
+}
+
+/* A connection stays with who issued its id. */
+static void check_issuer(const struct scene *scene, const struct frame *in,
+			 const struct service *service, const struct outcome *outcome)
+{
+	const struct backend *issuer;
+
+	if (!scene->datapath.options.quic || !service_is_quic(&service->config))
+		return;
+	issuer = find_issuer(service, issued_id(payload_of(in)));
+	if (issuer && outcome->trace.reason == LEAT_FORWARDED)
+		require(outcome->trace.backend == issuer->id, "another server issued its id");
 }
 
 /* What is for no service's address passes, whatever it is; and a sound packet is its service's. */
@@ -465,6 +576,10 @@ static void check_found(const struct scene *scene, struct bytes all, const struc
 	require(!outcome->trace.service || service, "for no service, and some has it");
 	require(!service || outcome->trace.service == service->id + 1, "not its service");
 	require((outcome->action == XDP_PASS) == !service, "for a service, and passed");
+	if (service && scene->datapath.options.access)
+		check_access(&in, service, outcome->trace.reason);
+	if (service)
+		check_issuer(scene, &in, service, outcome);
 }
 
 void opinion_of_leat(const struct scene *scene, struct bytes in, const struct outcome *outcome)

@@ -16,6 +16,7 @@
 static const char text[] =
 	"interfaces: [lo]\n"
 	"flows: 16384\n"
+	"deny: [198.18.0.0/16, \"2001:db8:bad::/48\"]\n"
 	"services:\n"
 	"- { name: web, address: 192.0.2.10, port: 80, protocol: tcp, table_size: 1024,\n"
 	"    backends: [{ name: a1, address: 198.51.100.11 }, { name: a2, address: 198.51.100.12 },\n"
@@ -24,6 +25,7 @@ static const char text[] =
 	"    backends: [{ name: b1, address: 2001:db8:2::11 },\n"
 	"               { name: drained6, address: 2001:db8:2::12 }] }\n"
 	"- { name: four-in-six, address: 192.0.2.11, port: 80, protocol: tcp, table_size: 64,\n"
+	"    allow: [203.0.113.64/26], deny: [203.0.113.80/28, 203.0.113.77/31],\n"
 	"    backends: [{ name: away6, address: 2001:db8:2::21 },\n"
 	"               { name: near1, address: 2001:db8:2::22 }] }\n"
 	"- { name: six-in-four, address: 2001:db8:1::11, port: 443, protocol: tcp, hash: source,\n"
@@ -36,7 +38,7 @@ static const char text[] =
 	"- { name: direct6, address: 2001:db8:1::10, port: 53, protocol: udp, forward: l2,\n"
 	"    table_size: 64, backends: [{ name: d6, address: 2001:db8:2::31 }] }\n"
 	"- { name: dns, address: 192.0.2.10, port: 53, protocol: udp, table_size: 1024,\n"
-	"    fragments: hash,\n"
+	"    fragments: hash, deny: [203.0.113.96/27],\n"
 	"    backends: [{ name: e1, address: 198.51.100.41 },\n"
 	"               { name: drained2, address: 198.51.100.42 }] }\n"
 	"- { name: any, address: 192.0.2.12, port: any, protocol: udp, hash: source,\n"
@@ -57,6 +59,14 @@ static const char text[] =
 	"- { name: gue6, address: 2001:db8:1::14, port: 53, protocol: udp, forward: gue,\n"
 	"    table_size: 64,\n"
 	"    backends: [{ name: k1, address: 2001:db8:2::82 }, { name: k2, address: 198.51.100.83 }] }\n"
+	"- { name: quic, address: 192.0.2.18, port: 443, protocol: udp, table_size: 64,\n"
+	"    quic: { cid: quic-lb, server_id_length: { 0: 2, 3: 15 } },\n"
+	"    backends: [{ name: l1, address: 198.51.100.93,\n"
+	"                 server_id: { 0: 0101, 3: 000102030405060708090a0b0c0d01 } },\n"
+	"               { name: l2, address: 198.51.100.94,\n"
+	"                 server_id: { 0: 0102, 3: 000102030405060708090a0b0c0d02 } },\n"
+	"               { name: drained4, address: 198.51.100.95,\n"
+	"                 server_id: { 0: 0103, 3: 000102030405060708090a0b0c0d03 } }] }\n"
 	"- { name: narrow, address: 192.0.2.15, port: 80, protocol: tcp, table_size: 64,\n"
 	"    backends: [{ name: narrow1, address: 198.51.100.91 }] }\n"
 	"- { name: narrow6, address: 2001:db8:1::15, port: 80, protocol: tcp, table_size: 64,\n"
@@ -165,8 +175,8 @@ static void add_key(struct host_map *map, const struct leat_addr *address)
 
 static void add_source(struct host_map *map, const struct prefix *prefix)
 {
-	struct leat_decap_source key = {
-		.prefix_len = prefix->length + (address_is_ipv4(&prefix->address) ? 96U : 0),
+	struct leat_prefix key = {
+		.len = prefix->length + (address_is_ipv4(&prefix->address) ? 96U : 0),
 	};
 	uint8_t family = leat_decap_family(&prefix->address);
 

@@ -19,8 +19,13 @@ FAST_PROBE = {**PROBE, "interval": "100ms", "timeout": "100ms"}
 def service(forward="l2", address=SERVICE4, outer=None, weights=None, suffix="", **keys):
     """
     A service over the first len(weights) backends of the network, or all of them. outer: 4 or 6,
+<<<<<<< HEAD
     the family of the backends' addresses; the service's own unless given. suffix: of the backends'
     names, where another service has them by their other addresses.
+=======
+    the family of the backends' addresses; the service's own unless given. _server_ids: for QUIC, by
+    the backends' names.
+>>>>>>> main
     """
     return {"name": "web", "address": address, "port": 80, "protocol": "tcp", "forward": forward,
             "probe": PROBE, **keys, "_outer": outer, "_weights": weights, "_suffix": suffix}
@@ -67,6 +72,8 @@ class Deployment:
         backends = [{"name": host.name + one["_suffix"], "address": host.ipv6 if outer == 6 else host.ipv4,
                      "weight": weight}
                     for host, weight in zip(self.network.backends, weights)]
+        for backend in backends if one.get("_server_ids") else ():
+            backend["server_id"] = one["_server_ids"][backend["name"]]
         return {**{key: value for key, value in one.items() if key[0] != "_" and value is not None},
                 "backends": backends}
 

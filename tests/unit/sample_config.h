@@ -93,6 +93,34 @@ static inline void sample_add_backends(struct service_config *service, size_t fi
 		sample_add_backend(service, first + i, CONFIG_DEFAULT_WEIGHT);
 }
 
+/* A list that denies one prefix. */
+static inline struct access_list *sample_access(const char *denied)
+{
+	struct access_builder builder = { 0 };
+	struct access_list *list;
+	struct prefix prefix;
+
+	assert_int_equal(prefix_parse(denied, &prefix), 0);
+	access_builder_add(&builder, &prefix, LEAT_ACCESS_DENIED);
+	assert_int_equal(access_builder_finish(&builder, false, &list), 0);
+	return list;
+}
+
+/* QUIC-LB with one byte, which says which backend it is: its index and 0x10 times the configuration. */
+static inline void sample_set_quic(struct service_config *service, unsigned int config)
+{
+	service->quic_lengths[config] = 1;
+	for (size_t i = 0; i < service->backend_count; i++) {
+		struct backend_config *backend = &service->backends[i];
+		uint8_t index = (uint8_t)(backend->address.bytes[15] - 1);
+
+		backend->server_ids[config] = (struct server_id){
+			.length = 1,
+			.bytes = { (uint8_t)(0x10 * config + index) },
+		};
+	}
+}
+
 /* A configuration of one service. */
 static inline struct config *sample_config_of(uint8_t protocol, size_t backends,
 					      uint32_t table_size)

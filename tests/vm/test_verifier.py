@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Debian's kernels take both programs with every set of options. Each boots in a guest."""
+"""Debian's kernels take both programs with each option and without it. Each boots in a guest."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ GUEST_SECONDS = "300"
 
 
 @pytest.mark.parametrize("release, package", KERNELS)
-def test_the_verifier_takes_every_set_of_options(release, package, tmp_path):
+def test_the_verifier_takes_each_option(release, package, tmp_path):
     fetch(package)
     script = tmp_path / "script"
     script.write_text("uname -r\nverify\n")
@@ -20,6 +20,9 @@ def test_the_verifier_takes_every_set_of_options(release, package, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     booted, *programs = done.stdout.replace("\r", "").splitlines()
     assert booted.startswith(release + "."), booted
-    assert [line.split()[0] for line in programs] == ["leat"] * 16 + ["decap"] * 2, done.stdout
+    sets = [line.split()[1] for line in programs if line.startswith("leat ")]
+    options = [one for one in sets if "," not in one and one != "none"]
+    assert len(options) >= 5 and len(sets) == 2 * len(options) + 2, done.stdout
+    assert [line.split()[0] for line in programs] == ["leat"] * len(sets) + ["decap"] * 2
     assert all(int(line.split()[2]) > 0 for line in programs), done.stdout
     (BUILD / "vm" / f"verified-{release}").write_text("\n".join([booted, *programs]) + "\n")

@@ -37,6 +37,8 @@ static const struct flag leat_flags[] = {
 	{ "remembers", offsetof(struct leat_options, remembers) },
 	{ "trace", offsetof(struct leat_options, trace) },
 	{ "rate", offsetof(struct leat_options, rate) },
+	{ "access", offsetof(struct leat_options, access) },
+	{ "quic", offsetof(struct leat_options, quic) },
 };
 _Static_assert(ARRAY_SIZE(leat_flags) == sizeof(struct leat_options), "an option is not tried");
 
@@ -126,14 +128,26 @@ static int load_decap(unsigned int set)
 	return r;
 }
 
+#define ALL_LEAT ((1U << ARRAY_SIZE(leat_flags)) - 1)
+
+/* None, all, each alone, and all but each: every set would double the time with each option. */
+static bool is_tried(unsigned int set)
+{
+	int count = __builtin_popcount(set), all = __builtin_popcount(ALL_LEAT);
+
+	return count <= 1 || count >= all - 1;
+}
+
 int main(void)
 {
 	int refused = 0;
 
 	libbpf_set_print(say_nothing);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (unsigned int set = 0; set < 1U << ARRAY_SIZE(leat_flags); set++)
-		refused += load_leat(set);
+	for (unsigned int set = 0; set <= ALL_LEAT; set++) {
+		if (is_tried(set))
+			refused += load_leat(set);
+	}
 	for (unsigned int set = 0; set < 1U << ARRAY_SIZE(decap_flags); set++)
 		refused += load_decap(set);
 	return refused != 0;

@@ -24,9 +24,11 @@
 	X(clients)                                                                                 \
 	X(fragments)                                                                               \
 	X(sources)                                                                                 \
+	X(access_lists)                                                                            \
 	X(answer_count)                                                                            \
 	X(dissected)                                                                               \
 	X(clocks)                                                                                  \
+	X(quic_ids)                                                                                \
 	X(policies)                                                                                \
 	X(loads)                                                                                   \
 	X(orders)                                                                                  \

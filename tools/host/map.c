@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "maps/layout.h"
+
 /* Hashes and tries are searched from end to end, so they are kept to what tests need. */
 #define HOST_HASH_ENTRIES 4096
 #define JOURNAL_ENTRIES	  4096
@@ -91,21 +93,36 @@ void host_map_deinit(struct host_map *map)
 	*map = (struct host_map){ 0 };
 }
 
+static struct host_map *new_inner(const struct host_map *description)
+{
+	struct host_map *map = malloc(sizeof(*map));
+
+	if (map && host_map_init(map, description) == 0)
+		return map;
+	free(map);
+	return NULL;
+}
+
 struct host_map *host_map_new(uint32_t value_size, uint32_t max_entries)
 {
-	const struct host_map description = {
+	return new_inner(&(struct host_map){
 		.name = "inner",
 		.type = BPF_MAP_TYPE_ARRAY,
 		.key_size = sizeof(uint32_t),
 		.value_size = value_size,
 		.max_entries = max_entries,
-	};
-	struct host_map *map = malloc(sizeof(*map));
+	});
+}
 
-	if (map && host_map_init(map, &description) == 0)
-		return map;
-	free(map);
-	return NULL;
+struct host_map *host_map_new_trie(uint32_t value_size, uint32_t max_entries)
+{
+	return new_inner(&(struct host_map){
+		.name = "inner",
+		.type = BPF_MAP_TYPE_LPM_TRIE,
+		.key_size = sizeof(struct leat_prefix),
+		.value_size = value_size,
+		.max_entries = max_entries,
+	});
 }
 
 void host_map_swap(const struct host_map *outer, uint32_t index, struct host_map *inner)

@@ -40,6 +40,8 @@ void host_map_deinit(struct host_map *map);
 
 /* An array on the heap, for an outer map; NULL when out of memory. */
 struct host_map *host_map_new(uint32_t value_size, uint32_t max_entries);
+/* The same for prefixes of 16 bytes, which is empty. */
+struct host_map *host_map_new_trie(uint32_t value_size, uint32_t max_entries);
 /* Puts `inner` (or NULL) in, and frees what was there. */
 void host_map_swap(const struct host_map *outer, uint32_t index, struct host_map *inner);
 

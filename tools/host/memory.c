@@ -66,6 +66,27 @@ static int set_order(const struct datapath *datapath, const struct image *image)
 	return 0;
 }
 
+/* NULL: there is none. */
+static int swap_access(const struct datapath *datapath, uint32_t index,
+		       const struct access_list *list)
+{
+	struct host_map *map = NULL;
+
+	if (list)
+		map = host_map_new_trie(sizeof(uint32_t), (uint32_t)list->count);
+	if (list && !map)
+		return -ENOMEM;
+	for (size_t i = 0; list && i < list->count; i++)
+		host_map_update(map, &list->rules[i].prefix, &list->rules[i].access);
+	host_map_swap(&datapath->access_lists, index, map);
+	return 0;
+}
+
+int datapath_set_access(struct datapath *datapath, const struct access_list *list)
+{
+	return swap_access(datapath, LEAT_ACCESS_NODE, list);
+}
+
 /* The clocks that a table has already, or new ones. */
 static struct host_map *open_clocks(const struct datapath *datapath,
 				    const struct plan_operation *operation)
@@ -223,8 +244,15 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return set_backend(datapath, operation->backend);
 	case PLAN_SET_LOAD:
 		return set_load(datapath, operation->backend);
+	case PLAN_SET_QUIC_ID:
+		return host_map_update(&datapath->quic_ids, &operation->quic_id->key,
+				       &operation->quic_id->backend);
+	case PLAN_DELETE_QUIC_ID:
+		return host_map_delete(&datapath->quic_ids, &operation->quic_id->key);
 	case PLAN_SET_POLICY:
 		return set_policy(datapath, image);
+	case PLAN_SET_ACCESS:
+		return swap_access(datapath, image->value.id, image->access);
 	case PLAN_SET_ORDER:
 		return set_order(datapath, image);
 	case PLAN_START_CLOCKS:
@@ -238,6 +266,8 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return delete_service(datapath, image);
 	case PLAN_SWAP_SERVICES:
 		return swap_services(datapath);
+	case PLAN_DELETE_ACCESS:
+		return drop_inner(&datapath->access_lists, image->value.id);
 	case PLAN_DELETE_ORDER:
 		return drop_inner(&datapath->orders, image->value.id);
 	case PLAN_STOP_CLOCKS:

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "base/number.h"
+#include "config/access.h"
 #include "config/check.h"
 #include "config/schema.h"
 #include "config/service.h"
@@ -227,6 +228,7 @@ static const struct schema_field fields[] = {
 	{ "control", read_control, .offset = 0 },
 	{ "metrics", read_metrics, .offset = 0 },
 	{ "state", schema_read_file, offsetof(struct config, state), .most = CONFIG_MAX_PATH },
+	{ "deny", access_read_later, .offset = 0 },
 	{ "services", services_read, .is_required = true },
 };
 
@@ -257,10 +259,15 @@ static struct config *config_new(struct report *report)
 /* Fills config as far as the tree is right, and reports the rest. */
 static void read_tree(struct report *report, const struct tree *tree, struct config *config)
 {
+	const struct access_config access = {
+		.deny_file = &config->deny_file,
+		.list = &config->access,
+	};
 	const struct tree_node *services;
 
 	if (!schema_read(report, tree->root, &schema, config))
 		return;
+	access_read(report, tree->root, &access);
 	services = tree_find(tree->root, "services");
 	if (config->services && check_services(report, config, services) < 0)
 		report->is_out_of_memory = true;

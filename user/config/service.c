@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "config/access.h"
 #include "config/probe.h"
+#include "config/quic.h"
 #include "model/table.h"
 
 #define ANY_PORT	  "any"
@@ -59,6 +61,7 @@ static const struct schema_field backend_fields[] = {
 	  .is_required = true },
 	{ "weight", schema_read_number, offsetof(struct backend_config, weight),
 	  .most = LEAT_MAX_WEIGHT },
+	{ "server_id", quic_read_server_id, .offset = offsetof(struct backend_config, server_ids) },
 };
 
 static const struct schema backend_schema = { "a backend", backend_fields,
@@ -202,6 +205,9 @@ static const struct schema_field service_fields[] = {
 	{ "ping", schema_read_bool, AT(ping) },
 	{ "fragments", read_fragments, AT(hashes_fragments), .choices = fragments },
 	{ "rate", read_rate, .offset = 0 },
+	{ "allow", access_read_later, .offset = 0 },
+	{ "deny", access_read_later, .offset = 0 },
+	{ "quic", quic_read, .offset = 0 },
 	{ "idle", read_idle, .offset = 0 },
 	{ "slow_start", schema_read_optional_duration, AT(slow_start_ms),
 	  .least = MIN_SLOW_START_MS, .most = MAX_SLOW_START_MS },
@@ -282,6 +288,18 @@ static void check_rate(struct report *report, const struct tree_node *node,
 			      "a key of services over tcp: no datagram says that it opens a flow");
 }
 
+static void complete_access(struct report *report, const struct tree_node *node,
+			    struct service_config *service)
+{
+	const struct access_config target = {
+		.allow_file = &service->allow_file,
+		.deny_file = &service->deny_file,
+		.list = &service->access,
+	};
+
+	access_read(report, node, &target);
+}
+
 static void complete_probe(struct report *report, const struct tree_node *node,
 			   struct service_config *service)
 {
@@ -313,6 +331,8 @@ static void read_service(struct report *report, const struct tree_node *node,
 	check_sticky(report, node, service);
 	check_gue_port(report, node, service);
 	check_rate(report, node, service);
+	complete_access(report, node, service);
+	quic_complete(report, node, service);
 	complete_probe(report, node, service);
 }
 

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "control/control_change.h"
+#include "control/control_deny.h"
 #include "control/control_json.h"
 
 #define BACKENDS_PATH "/v1/backends/"
 #define HISTORY_PATH  "/v1/node/history"
+#define DENIED_PATH   "/v1/denied"
 
 struct control {
 	struct http_server *server;
@@ -131,6 +133,28 @@ static void get_config(struct control *control, const struct http_request *reque
 	reply_json(response, 200, control_config_json(control->node));
 }
 
+static void get_denied(struct control *control, const struct http_request *request,
+		       struct http_response *response)
+{
+	(void)request;
+	reply_json(response, 200, control_denied_json(control->node));
+}
+
+static void post_denied(struct control *control, const struct http_request *request,
+			struct http_response *response)
+{
+	cleanup(control_deny_deinit) struct control_deny deny = { 0 };
+	cleanup(freep) char *error = NULL;
+	int r = control_deny_parse(request->body, request->body_len, &deny, &error);
+
+	if (r == 0)
+		r = control->operations.deny(control->user, &deny, &error);
+	if (r < 0)
+		reply_failure(response, r, error);
+	else
+		reply_json(response, 200, control_denied_json(control->node));
+}
+
 static void get_history(struct control *control, const struct http_request *request,
 			struct http_response *response)
 {
@@ -248,6 +272,8 @@ static const struct route {
 	{ "/v1/node", path_is, "GET", get_node },
 	{ HISTORY_PATH, path_is, "GET", get_history },
 	{ HISTORY_PATH, path_is, "POST", post_history },
+	{ DENIED_PATH, path_is, "GET", get_denied },
+	{ DENIED_PATH, path_is, "POST", post_denied },
 	{ "/v1/config", path_is, "GET", get_config },
 	{ "/v1/config/reload", path_is, "POST", post_reload },
 	{ BACKENDS_PATH, path_is_under, "POST", post_backend },
@@ -297,11 +323,13 @@ static void control_serve(void *user, const struct http_request *request,
 /* A long body is for root, who alone can do anything with it. */
 static size_t control_limit_body(void *user, const struct http_request *request)
 {
-	bool is_import = strcmp(request->method, "POST") == 0 &&
-			 strcmp(request->path, HISTORY_PATH) == 0 && request->peer_uid == 0;
+	bool is_long = strcmp(request->path, HISTORY_PATH) == 0 ||
+		       strcmp(request->path, DENIED_PATH) == 0;
 
 	(void)user;
-	return is_import ? CONTROL_MAX_HISTORY : HTTP_MAX_BODY;
+	if (!is_long || strcmp(request->method, "POST") != 0 || request->peer_uid != 0)
+		return HTTP_MAX_BODY;
+	return CONTROL_MAX_HISTORY;
 }
 
 static int control_listen(struct control *control, sd_event *event, const struct config *config)

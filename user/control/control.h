@@ -30,6 +30,14 @@ struct control_change {
 	uint32_t weight;		   /* CONTROL_WEIGHT */
 };
 
+/* Prefixes of sources that are denied from now on, or no longer. */
+struct control_deny {
+	struct prefix *prefixes;
+	size_t count;
+	bool is_taken_back;
+	uint64_t for_s; /* 0: until it is taken back */
+};
+
 /* What the daemon does for the API. `ret_error` gets a malloc()ed text for people on failure. */
 struct control_operations {
 	/* Brings the counters in the node up to date. */
@@ -39,6 +47,8 @@ struct control_operations {
 	int (*reload)(void *user, bool is_now, char **ret_error);
 	/* 0; -ENOENT: no such backend or service; other -errno. */
 	int (*change)(void *user, const struct control_change *change, char **ret_error);
+	/* All of it or nothing. 0; -EINVAL: too many; -ENOENT: one was not denied; other -errno. */
+	int (*deny)(void *user, const struct control_deny *deny, char **ret_error);
 	/* The table changes that flows may still remember, as another node imports them. 0 or -errno. */
 	int (*export_history)(void *user, json_t **ret_history);
 	/* 0; -EINVAL: it is not understood or does not fit this node; other -errno. */

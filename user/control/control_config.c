@@ -16,13 +16,6 @@ static json_t *duration_json(uint32_t ms)
 	return json_string(duration_format(ms, text));
 }
 
-static json_t *prefix_json(const struct prefix *prefix)
-{
-	char text[PREFIX_TEXT_SIZE];
-
-	return json_string(prefix_format(prefix, text));
-}
-
 static bool is_plain_text(const struct byte_string *bytes)
 {
 	size_t hex_length = strlen(HEX_PREFIX);
@@ -101,11 +94,49 @@ static json_t *probe_json(const struct probe_config *probe)
 	return json;
 }
 
-static json_t *backend_json(const struct backend_config *backend)
+static json_t *server_id_json(const struct server_id *id)
 {
-	return json_pack("{s:s, s:o, s:o}", "name", backend->name, "address",
-			 control_address_json(&backend->address), "weight",
-			 control_number_json(backend->weight));
+	char text[2 * sizeof(id->bytes) + 1] = "";
+
+	for (size_t i = 0; i < id->length; i++)
+		sprintf(text + 2 * i, "%02x", id->bytes[i]);
+	return json_string(text);
+}
+
+/* By configuration, where that says more than the plain form. */
+static json_t *server_ids_json(const struct service_config *service,
+			       const struct server_id ids[LEAT_QUIC_CONFIGS])
+{
+	const struct server_id *first = NULL;
+	json_t *json = json_object();
+	bool differ = false;
+
+	for (size_t i = 0; i < LEAT_QUIC_CONFIGS; i++) {
+		const char config[] = { (char)('0' + i), '\0' };
+
+		if (!service->quic_lengths[i])
+			continue;
+		differ |= first && memcmp(first, &ids[i], sizeof(*first)) != 0;
+		first = first ?: &ids[i];
+		json = control_json_set(json, config, server_id_json(&ids[i]));
+	}
+	if (differ || !first)
+		return json;
+	json_decref(json);
+	return server_id_json(first);
+}
+
+static json_t *backend_json(const struct service_config *service,
+			    const struct backend_config *backend)
+{
+	json_t *json = json_pack("{s:s, s:o, s:o}", "name", backend->name, "address",
+				 control_address_json(&backend->address), "weight",
+				 control_number_json(backend->weight));
+
+	if (service_is_quic(service))
+		json = control_json_set(json, "server_id",
+					server_ids_json(service, backend->server_ids));
+	return json;
 }
 
 static json_t *backends_json(const struct service *service)
@@ -114,8 +145,9 @@ static json_t *backends_json(const struct service *service)
 
 	for (size_t i = 0; i < service->backend_count; i++) {
 		if (!service->backends[i]->is_leaving)
-			list = control_json_append(list,
-						   backend_json(&service->backends[i]->config));
+			list = control_json_append(
+				list,
+				backend_json(&service->config, &service->backends[i]->config));
 	}
 	return list;
 }
@@ -134,6 +166,55 @@ static json_t *times_json(const struct service_config *service)
 	return json;
 }
 
+/* The prefixes that are so by the list, or the file that they are from. */
+static json_t *prefixes_json(const struct access_list *list, enum leat_access access,
+			     const char *file)
+{
+	json_t *json;
+
+	if (file)
+		return json_pack("{s:o}", "file", control_text_json(file));
+	json = json_array();
+	for (size_t i = 0; i < list->count; i++) {
+		struct prefix prefix = access_rule_prefix(&list->rules[i]);
+
+		if (list->rules[i].access == access)
+			json = control_json_append(json, control_prefix_json(&prefix));
+	}
+	return json;
+}
+
+static json_t *set_access(json_t *json, const struct access_list *list, const char *allow_file,
+			  const char *deny_file)
+{
+	if (list && list->is_closed)
+		json = control_json_set(json, "allow",
+					prefixes_json(list, LEAT_ACCESS_ALLOWED, allow_file));
+	if (deny_file || access_list_count(list, LEAT_ACCESS_DENIED))
+		json = control_json_set(json, "deny",
+					prefixes_json(list, LEAT_ACCESS_DENIED, deny_file));
+	return json;
+}
+
+/* The plain form where configuration 0 is the only one. */
+static json_t *quic_json(const struct service_config *service)
+{
+	json_t *lengths = json_object();
+
+	for (size_t i = 0; i < LEAT_QUIC_CONFIGS; i++) {
+		const char config[] = { (char)('0' + i), '\0' };
+
+		if (service->quic_lengths[i])
+			lengths = control_json_set(lengths, config,
+						   control_number_json(service->quic_lengths[i]));
+	}
+	if (lengths && json_object_size(lengths) == 1 && service->quic_lengths[0]) {
+		json_decref(lengths);
+		lengths = control_number_json(service->quic_lengths[0]);
+	}
+	return json_pack("{s:s, s:o}", "cid", "quic-lb", "server_id_length", lengths);
+}
+
 /* What is as by default is left out. */
 static json_t *set_packets(json_t *json, const struct service_config *service)
 {
@@ -143,6 +224,8 @@ static json_t *set_packets(json_t *json, const struct service_config *service)
 		json = control_json_set(json, "ping", control_text_json("no"));
 	if (service->hashes_fragments)
 		json = control_json_set(json, "fragments", control_text_json("hash"));
+	if (service_is_quic(service))
+		json = control_json_set(json, "quic", quic_json(service));
 	if (!service->rate_new)
 		return json;
 	return control_json_set(json, "rate",
@@ -157,6 +240,8 @@ static json_t *service_json(const struct service *service)
 
 	json = control_json_merge(json, times_json(&service->config));
 	json = set_packets(json, &service->config);
+	json = set_access(json, service->config.access, service->config.allow_file,
+			  service->config.deny_file);
 	if (service->config.probe.type != PROBE_NONE)
 		json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	return control_json_set(json, "backends", backends_json(service));
@@ -202,9 +287,11 @@ json_t *control_config_json(const struct node *node)
 			 interfaces_json(config), "mode", attach_mode_name(config->mode), "seed",
 			 json_sprintf("%016" PRIx64, config->seed), "flows",
 			 control_number_json(config->flows), "outer_source",
-			 prefix_json(&config->outer_source4), prefix_json(&config->outer_source6),
-			 "control", control_json(config), "metrics", metrics_json(config), "state",
+			 control_prefix_json(&config->outer_source4),
+			 control_prefix_json(&config->outer_source6), "control",
+			 control_json(config), "metrics", metrics_json(config), "state",
 			 control_text_json(config->state), "services", services_json(node));
+	json = set_access(json, config->access, NULL, config->deny_file);
 	if (config->has_next_hop)
 		json = control_json_set(json, "next_hop", control_mac_json(config->next_hop.bytes));
 	return json;

@@ -97,6 +97,13 @@ json_t *control_address_json(const struct leat_addr *address)
 	return json_string(address_format(address, text));
 }
 
+json_t *control_prefix_json(const struct prefix *prefix)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	return json_string(prefix_format(prefix, text));
+}
+
 json_t *control_mac_json(const uint8_t mac[6])
 {
 	char text[MAC_TEXT_SIZE];
@@ -384,4 +391,21 @@ json_t *control_node_json(const struct node *node)
 			     "flow_memory", flow_memory_json(&node->flow_memory), "reload",
 			     reload_json(node));
 	return control_json_merge(process, datapath);
+}
+
+json_t *control_denied_json(const struct node *node)
+{
+	size_t configured = access_list_count(node->config->access, LEAT_ACCESS_DENIED);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < node->denied.count; i++) {
+		const struct denied_entry *entry = &node->denied.entries[i];
+		json_t *item = json_pack("{s:o}", "prefix", control_prefix_json(&entry->prefix));
+
+		if (entry->until_s)
+			item = control_json_set(item, "until", control_number_json(entry->until_s));
+		list = control_json_append(list, item);
+	}
+	return json_pack("{s:o, s:o}", "denied", list, "configured",
+			 control_number_json(configured));
 }

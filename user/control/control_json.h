@@ -14,6 +14,8 @@ json_t *control_service_json(const struct node *node, const struct service *serv
 json_t *control_backend_json(const struct node *node, const struct backend *backend);
 json_t *control_stats_json(const struct node *node);
 json_t *control_node_json(const struct node *node);
+/* What is denied at run time, and how many prefixes the configuration denies beside. */
+json_t *control_denied_json(const struct node *node);
 /* What runs, by the keys of the configuration file. */
 json_t *control_config_json(const struct node *node);
 
@@ -31,6 +33,7 @@ json_t *control_text_json(const char *text);
 json_t *control_number_json(uint64_t number);
 json_t *control_real_json(double number);
 json_t *control_address_json(const struct leat_addr *address);
+json_t *control_prefix_json(const struct prefix *prefix);
 json_t *control_mac_json(const uint8_t mac[6]);
 /* A number, or "any" for 0. */
 json_t *control_port_json(__be16 port);

@@ -27,6 +27,7 @@ void applier_deinit(struct applier *applier)
 {
 	free_images(applier);
 	image_ids_deinit(&applier->ids);
+	access_list_unrefp(&applier->access);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -233,8 +234,34 @@ static int transaction_finish(struct transaction *transaction)
 	return r;
 }
 
-int applier_apply(struct applier *applier, const struct node *node, struct service **services,
-		  size_t count, bool is_all)
+/* Takes the reference, whatever comes of it. */
+static int set_access(struct applier *applier, struct access_list *list)
+{
+	int r = 0;
+
+	if (!applier->knows_access || !access_list_equal(list, applier->access))
+		r = datapath_set_access(applier->datapath, list);
+	if (r < 0) {
+		log_error("cannot set the list of sources that are denied: %s", strerror(-r));
+		access_list_unref(list);
+		return r;
+	}
+	access_list_unref(applier->access);
+	applier->access = list;
+	applier->knows_access = true;
+	return 0;
+}
+
+int applier_apply_access(struct applier *applier, const struct node *node)
+{
+	struct access_list *list;
+	int r = denied_merge(&node->denied, node->config->access, &list);
+
+	return r < 0 ? r : set_access(applier, list);
+}
+
+static int apply_services(struct applier *applier, const struct node *node,
+			  struct service **services, size_t count, bool is_all)
 {
 	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
 	int r = transaction_begin(&transaction, node, services, count, is_all);
@@ -251,6 +278,26 @@ int applier_apply(struct applier *applier, const struct node *node, struct servi
 	for (size_t i = 0; i < count; i++)
 		write_back(applier, services[i]);
 	return 0;
+}
+
+int applier_apply(struct applier *applier, const struct node *node, struct service **services,
+		  size_t count, bool is_all)
+{
+	struct access_list *before;
+	bool knew_before = applier->knows_access;
+	int r;
+
+	if (!is_all)
+		return apply_services(applier, node, services, count, false);
+	before = access_list_ref(applier->access);
+	r = applier_apply_access(applier, node);
+	if (r == 0)
+		r = apply_services(applier, node, services, count, true);
+	if (r < 0 && knew_before)
+		set_access(applier, before);
+	else
+		access_list_unref(before);
+	return r;
 }
 
 int applier_import(struct applier *applier, struct service *service, const struct image_past *past)

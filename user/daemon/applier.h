@@ -14,7 +14,9 @@ struct applier {
 	struct image_ids ids;
 	struct image **images; /* ordered by key */
 	size_t count;
-	bool has_flows; /* the last walk found some remembered */
+	struct access_list *access; /* the node's own, in the datapath; NULL: none */
+	bool knows_access;	    /* else an earlier daemon may have left one there */
+	bool has_flows;		    /* the last walk found some remembered */
 };
 
 int applier_init(struct applier *applier, struct datapath *datapath);
@@ -29,12 +31,16 @@ const struct image *applier_find_image(const struct applier *applier,
 
 /*
  * Brings the datapath to these services of the node, and writes ids and numbers of slots back to
- * them. With `is_all`, services that the datapath has and the list has not are deleted.
+ * them. With `is_all`, services that the datapath has and the list has not are deleted, and the node's
+ * own list of sources is brought there, too.
  * 0 or -errno, logged; then the datapath is as it was, unless the kernel failed half-way, and the
  * images are read back from it.
  */
 int applier_apply(struct applier *applier, const struct node *node, struct service **services,
 		  size_t count, bool is_all);
+
+/* Brings the datapath to the node's own list of sources alone. 0 or -errno, logged. */
+int applier_apply_access(struct applier *applier, const struct node *node);
 
 /* Opens slots of a service as image_import() says. 0, -ENOENT when the datapath does not have the
  * service, or -errno, logged. */

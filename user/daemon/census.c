@@ -78,12 +78,18 @@ static void count_flow(struct census *census, struct census_backend *backend,
 		backend->live++;
 }
 
-/* Nobody looks for a flow of a closed slot, and it would be wrong once its 5-tuple is used again. */
+static bool is_quic(const struct image *image)
+{
+	return image->value.flags & LEAT_SERVICE_QUIC;
+}
+
+/* Nobody looks for a flow of a closed slot, and it would be wrong once its 5-tuple is used again. That a
+ * connection id has brought to a backend which drains is there to be counted, whatever its slot. */
 static bool is_needed(const struct census_image *where, const struct leat_flow *flow)
 {
 	const struct image *image = where->image;
 
-	if (remembers_all(image))
+	if (remembers_all(image) || (is_quic(image) && flow->state.flags & LEAT_FLOW_OLD))
 		return true;
 	if (!where->clocks)
 		return false;
@@ -259,6 +265,9 @@ static uint32_t ticks_left(const struct census *census, const struct census_imag
 static uint32_t silent_ticks(const struct census *census, const struct census_image *where,
 			     const struct census_slots *slots, uint32_t drained_at)
 {
+	/* Connection ids name a backend that no slot has, too. */
+	if (is_quic(where->image))
+		return ticks_left(census, where, MAX(slots->last_opened, drained_at));
 	if (slots->count == 0)
 		return 0;
 	if (!remembers_all(where->image))

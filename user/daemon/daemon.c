@@ -23,6 +23,7 @@ static void sample_maps(struct daemon *daemon)
 		{ "services", ids->services.count, LEAT_MAX_SERVICES },
 		{ "tables", ids->tables.count, LEAT_MAX_TABLES },
 		{ "backends", ids->backends.count, LEAT_MAX_BACKENDS - 1 },
+		{ "denied", daemon->node.denied.count, LEAT_MAX_DENIED },
 	};
 
 	daemon->node.flow_memory.capacity = datapath_flow_capacity(daemon->datapath);
@@ -87,6 +88,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 	daemon->sampled_us = now_us;
 	settle(daemon, now_us);
 	daemon_advance_backends(daemon, now_us);
+	daemon_expire_denied(daemon);
 	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
 	    daemon_attach(daemon) < 0)
 		return sd_event_exit(daemon->event, -EIO);
@@ -202,6 +204,7 @@ static int begin_servers(struct daemon *daemon)
 		.refresh = refresh,
 		.reload = reload_for_control,
 		.change = daemon_change,
+		.deny = daemon_deny,
 		.export_history = daemon_export_history,
 		.import_history = daemon_import_history,
 	};

@@ -90,6 +90,15 @@ void daemon_release_services(struct succession *services, struct resolver *resol
 /* operate.c: the operator's changes; control_operations.change. */
 int daemon_change(void *user, const struct control_change *change, char **ret_error);
 
+/* deny.c: the node's own list of sources. */
+
+/* What a program for `config` is told, and for what is denied at run time. */
+struct leat_options daemon_options_of(const struct daemon *daemon, const struct config *config);
+/* control_operations.deny. */
+int daemon_deny(void *user, const struct control_deny *deny, char **ret_error);
+/* Lets those in again whose time has passed. */
+void daemon_expire_denied(struct daemon *daemon);
+
 /* history.c: control_operations.export_history and .import_history. */
 int daemon_export_history(void *user, json_t **ret_history);
 int daemon_import_history(void *user, const json_t *history, char **ret_error);

@@ -128,7 +128,7 @@ static int explain_missing(const struct daemon *daemon, const struct control_cha
 static int keep_changes(struct daemon *daemon, char **ret_error)
 {
 	const char *path = daemon->node.config->state;
-	int r = operator_store_save(path, daemon->node.services, daemon->node.service_count);
+	int r = operator_store_save(path, &daemon->node);
 
 	if (r < 0 && asprintf(ret_error, "cannot keep the change in %s: %s; nothing was changed",
 			      path, strerror(-r)) < 0)

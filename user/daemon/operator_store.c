@@ -92,16 +92,48 @@ static int load_changes(const char *path, const json_t *changes, const struct su
 	return 0;
 }
 
-int operator_store_load(const char *path, const struct succession *services)
+static int load_entry(const json_t *entry, struct denied *denied)
+{
+	struct prefix prefix;
+	json_int_t until = 0;
+	const char *text;
+
+	if (json_unpack((json_t *)(uintptr_t)entry, "{s:s, s?I}", "prefix", &text, "until",
+			&until) < 0 ||
+	    until < 0 || prefix_parse(text, &prefix) < 0)
+		return -EINVAL;
+	return denied_add(denied, &prefix, (uint64_t)until);
+}
+
+/* All of it, or nothing. */
+static int load_denied(const char *path, const json_t *list, struct denied *denied)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry) {
+		int r = load_entry(entry, denied);
+
+		if (r < 0) {
+			log_error("%s: entry %zu of what is denied is not one of Leat's", path,
+				  i + 1);
+			denied_deinit(denied);
+			return r == -ENOSPC ? -EINVAL : r;
+		}
+	}
+	return 0;
+}
+
+int operator_store_load(const char *path, const struct succession *services, struct denied *denied)
 {
 	cleanup(json_decrefp) json_t *root = NULL;
 	const json_t *changes;
 	json_error_t error;
 	struct stat status;
+	int r;
 
 	if (stat(path, &status) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		if (r == -ENOENT)
 			return 0;
 		log_error("cannot read %s: %s", path, strerror(-r));
@@ -122,7 +154,12 @@ int operator_store_load(const char *path, const struct succession *services)
 		log_error("%s: not a file of operator changes of version %d", path, STORE_VERSION);
 		return -EINVAL;
 	}
-	return load_changes(path, changes, services);
+	r = load_denied(path, json_object_get(root, "denied"), denied);
+	if (r == 0)
+		r = load_changes(path, changes, services);
+	if (r < 0)
+		denied_deinit(denied);
+	return r;
 }
 
 static bool is_changed(const struct backend *backend)
@@ -213,15 +250,35 @@ static int replace_file(const char *path, const char *text)
 	return r;
 }
 
-int operator_store_save(const char *path, struct service *const *services, size_t count)
+static json_t *format_denied(const struct denied *denied)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < denied->count; i++) {
+		const struct denied_entry *entry = &denied->entries[i];
+		char prefix[PREFIX_TEXT_SIZE];
+		json_t *item = json_pack("{s:s}", "prefix", prefix_format(&entry->prefix, prefix));
+
+		if (item && entry->until_s)
+			json_object_set_new(item, "until",
+					    json_integer((json_int_t)entry->until_s));
+		if (json_array_append_new(list, item) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
+
+int operator_store_save(const char *path, const struct node *node)
 {
 	cleanup(json_decrefp) json_t *root = NULL;
 	cleanup(freep) char *text = NULL;
-	json_t *changes = format_changes(services, count);
 
-	if (!changes)
-		return -ENOMEM;
-	root = json_pack("{s:i, s:o}", "version", STORE_VERSION, "changes", changes);
+	/* Takes both, or neither remains. */
+	root = json_pack("{s:i, s:o, s:o}", "version", STORE_VERSION, "changes",
+			 format_changes(node->services, node->service_count), "denied",
+			 format_denied(&node->denied));
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 	return text ? replace_file(path, text) : -ENOMEM;
 }

@@ -9,11 +9,12 @@
 #include "model/node.h"
 #include "model/succession.h"
 
-/* Puts the file's changes into the services' backends; those of backends that are not there are
- * forgotten. No file is no error. 0 or -errno, logged. */
-int operator_store_load(const char *path, const struct succession *services);
+/* Puts the file's changes into the services' backends, and what it denies into `denied`; those of backends
+ * that are not there are forgotten. No file is no error. 0 or -errno, logged. */
+int operator_store_load(const char *path, const struct succession *services, struct denied *denied);
 
-/* Replaces the file as a whole by the changes of these services. 0 or -errno; the file then is as it was. */
-int operator_store_save(const char *path, struct service *const *services, size_t count);
+/* Replaces the file as a whole by the node's changes and what it denies. 0 or -errno; the file then is as
+ * it was. */
+int operator_store_save(const char *path, const struct node *node);
 
 #endif

@@ -130,12 +130,14 @@ static int restore_leaving(const struct daemon *daemon, struct service *service)
 
 	for (size_t i = 0; image && i < image->backend_count; i++) {
 		const struct image_backend *backend = &image->backends[i];
+		struct server_id server_ids[LEAT_QUIC_CONFIGS];
 		int r;
 
 		if (backend->value.forward == LEAT_FORWARD_NONE ||
 		    service_has_backend(service, &backend->address))
 			continue;
-		r = succession_add_leaving(service, backend->name, &backend->address);
+		image_server_ids(image, backend->id, server_ids);
+		r = succession_add_leaving(service, backend->name, &backend->address, server_ids);
 		if (r < 0 && r != -ENOSPC)
 			return r;
 	}
@@ -154,7 +156,7 @@ static void restore_backends(struct daemon *daemon, struct service *service)
 static int restore_services(struct daemon *daemon, const struct config *config,
 			    const struct succession *services)
 {
-	int r = operator_store_load(config->state, services);
+	int r = operator_store_load(config->state, services, &daemon->node.denied);
 
 	if (r < 0)
 		r = set_store_aside(config->state, r);
@@ -232,7 +234,7 @@ static int attach_to(struct daemon *daemon, const struct config *config)
 
 int daemon_attach(struct daemon *daemon)
 {
-	struct leat_options options = options_encode(daemon->node.config);
+	struct leat_options options = daemon_options_of(daemon, daemon->node.config);
 
 	daemon->attach_by_us = 0;
 	datapath_set_options(daemon->datapath, &options);
@@ -260,7 +262,7 @@ static int attach_ahead(struct daemon *daemon, const struct config *config)
 	char names[2 * LEAT_MAX_INTERFACES][IF_NAMESIZE];
 	struct interface_status statuses[2 * LEAT_MAX_INTERFACES];
 	const struct config *now = daemon->node.config;
-	struct leat_options options = options_encode(now);
+	struct leat_options options = daemon_options_of(daemon, now);
 	size_t count = now->interface_count;
 	int r;
 
@@ -313,6 +315,7 @@ int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost)
 	struct succession services = { 0 };
 	int r = prepare(daemon, config, drains_lost, &services);
 
+	next.denied = daemon->node.denied;
 	if (r == 0)
 		r = applier_apply(&daemon->applier, &next, services.services, services.count, true);
 	if (r < 0) {

@@ -39,6 +39,8 @@ int datapath_read_images(struct datapath *datapath, struct image ***ret_images, 
 /* Carries a plan out. All memory is taken before the first change, so that a failure (-ENOMEM, -E2BIG)
  * normally leaves everything as it was. */
 int datapath_execute(struct datapath *datapath, const struct plan *plan);
+/* Swaps in the node's own access list; NULL: there is none. 0 or -errno. */
+int datapath_set_access(struct datapath *datapath, const struct access_list *list);
 /* Has `latch` called before each step of a plan, so that a test can send packets between any two. */
 void datapath_set_latch(struct datapath *datapath,
 			void (*latch)(void *user, const struct plan_operation *next), void *user);

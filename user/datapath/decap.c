@@ -98,10 +98,10 @@ int decap_add_own_addresses(struct decap_config *config)
 }
 
 /* The key of an LPM trie over mapped addresses. */
-static struct leat_decap_source source_key(const struct prefix *prefix)
+static struct leat_prefix source_key(const struct prefix *prefix)
 {
-	struct leat_decap_source key = {
-		.prefix_len = prefix->length + (address_is_ipv4(&prefix->address) ? 96U : 0U),
+	struct leat_prefix key = {
+		.len = prefix->length + (address_is_ipv4(&prefix->address) ? 96U : 0U),
 	};
 
 	memcpy(key.address, &prefix->address, sizeof(key.address));
@@ -130,7 +130,7 @@ static int fill_maps(const struct decap_bpf *skeleton, const struct decap_config
 	if (r == 0)
 		r = fill_addresses(skeleton->maps.decap_outer, config->outer, config->outer_count);
 	for (size_t i = 0; r == 0 && i < config->source_count; i++) {
-		struct leat_decap_source key = source_key(&config->sources[i]);
+		struct leat_prefix key = source_key(&config->sources[i]);
 
 		uint8_t family = leat_decap_family(&config->sources[i].address);
 
@@ -295,15 +295,15 @@ static int read_addresses(int fd, struct leat_addr **list, size_t *count, size_t
 /* A program that checks no sources has lost the map of them to the verifier's clean-up. */
 static int read_sources(int fd, struct decap_config *config)
 {
-	struct leat_decap_source key, *previous = NULL;
+	struct leat_prefix key, *previous = NULL;
 
 	while (fd >= 0 && bpf_map_get_next_key(fd, previous, &key) == 0) {
-		struct prefix prefix = { .length = (uint8_t)key.prefix_len };
+		struct prefix prefix = { .length = (uint8_t)key.len };
 		int r;
 
 		memcpy(&prefix.address, key.address, sizeof(prefix.address));
-		if (address_is_ipv4(&prefix.address) && key.prefix_len >= 96)
-			prefix.length = (uint8_t)(key.prefix_len - 96);
+		if (address_is_ipv4(&prefix.address) && key.len >= 96)
+			prefix.length = (uint8_t)(key.len - 96);
 		r = decap_add_source(config, &prefix);
 		if (r < 0)
 			return r;

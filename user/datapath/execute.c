@@ -74,6 +74,24 @@ static int create_order(const struct image *image)
 	return create_filled("leat_order", lines, sizeof(*lines), count);
 }
 
+static int create_access(const struct access_list *list)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	cleanup(close_fdp) int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "leat_access",
+						   sizeof(struct leat_prefix), sizeof(uint32_t),
+						   LEAT_ACCESS_ENTRIES, &options);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct access_rule *rule = &list->rules[i];
+
+		if (bpf_map_update_elem(fd, &rule->prefix, &rule->access, BPF_ANY) < 0)
+			return -errno;
+	}
+	return take_fd(fd);
+}
+
 /* The clocks that a table has already, or new ones; a descriptor or -errno. */
 static int open_clocks(struct datapath *datapath, const struct plan_operation *operation)
 {
@@ -206,6 +224,7 @@ static size_t count_inner_maps(const struct plan_operation *operation)
 	case PLAN_SET_FORMER:
 		written_slots(operation, &size);
 		return LEAT_TABLE_PARTS(size);
+	case PLAN_SET_ACCESS:
 	case PLAN_SET_ORDER:
 	case PLAN_START_CLOCKS:
 		return 1;
@@ -334,6 +353,10 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return set_backend(datapath, operation->backend);
 	case PLAN_SET_LOAD:
 		return set_load(datapath, operation->backend);
+	case PLAN_SET_QUIC_ID:
+		return quic_map_set(datapath, operation->quic_id);
+	case PLAN_DELETE_QUIC_ID:
+		return quic_map_delete(datapath, &operation->quic_id->key);
 	case PLAN_SET_POLICY:
 		return set_policy(datapath, image);
 	case PLAN_SET_SERVICE:
@@ -342,6 +365,8 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return service_map_delete(datapath, &image->key);
 	case PLAN_SWAP_SERVICES:
 		return service_map_swap(datapath);
+	case PLAN_DELETE_ACCESS:
+		return delete_inner_map(datapath->maps->maps.access_lists, image->value.id);
 	case PLAN_DELETE_ORDER:
 		return delete_inner_map(datapath->maps->maps.orders, image->value.id);
 	case PLAN_STOP_CLOCKS:
@@ -362,6 +387,8 @@ static const struct bpf_map *outer_map(const struct datapath *datapath, enum pla
 	case PLAN_SET_TABLE:
 	case PLAN_SET_FORMER:
 		return datapath->maps->maps.tables;
+	case PLAN_SET_ACCESS:
+		return datapath->maps->maps.access_lists;
 	case PLAN_SET_ORDER:
 		return datapath->maps->maps.orders;
 	case PLAN_START_CLOCKS:
@@ -400,6 +427,9 @@ static int prepare_inner_maps(struct datapath *datapath, const struct plan_opera
 	case PLAN_SET_TABLE:
 	case PLAN_SET_FORMER:
 		return prepare_table(prepared, operation);
+	case PLAN_SET_ACCESS:
+		return prepared_add(prepared, operation->image->value.id,
+				    create_access(operation->image->access));
 	case PLAN_SET_ORDER:
 		return prepared_add(prepared, operation->image->value.id,
 				    create_order(operation->image));
@@ -494,6 +524,19 @@ int datapath_execute(struct datapath *datapath, const struct plan *plan)
 			i += count_same_step(plan, i) - 1;
 	}
 	return forget_lost(datapath, plan);
+}
+
+int datapath_set_access(struct datapath *datapath, const struct access_list *list)
+{
+	const uint32_t index = LEAT_ACCESS_NODE;
+	cleanup(close_fdp) int fd = -1;
+
+	if (!list)
+		return delete_inner_map(datapath->maps->maps.access_lists, index);
+	fd = create_access(list);
+	if (fd < 0)
+		return fd;
+	return bpf_map_update_elem(map_fd(datapath->maps->maps.access_lists), &index, &fd, BPF_ANY);
 }
 
 void datapath_set_latch(struct datapath *datapath,

@@ -62,6 +62,12 @@ int service_map_swap(struct datapath *datapath);
 /* Forgets the collected changes and reads what the map holds. */
 int service_map_read(struct datapath *datapath);
 
+/* quic_map.c. 0 or -errno. */
+int quic_map_set(struct datapath *datapath, const struct image_quic_id *quic_id);
+int quic_map_delete(struct datapath *datapath, const struct leat_quic_key *key);
+/* Into the images, whose backends were read; those of nobody are deleted. */
+int quic_map_read(struct datapath *datapath, struct image **images, size_t count);
+
 /* execute.c: deletes all parts of a table; 0, -ENOENT if it has none, or -errno. */
 int table_delete(struct datapath *datapath, uint32_t table);
 

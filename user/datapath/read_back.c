@@ -100,6 +100,14 @@ static int read_policy(struct datapath *datapath, struct image *image)
 				   &image->policy);
 }
 
+static void read_access(struct datapath *datapath, struct image *image)
+{
+	uint32_t id;
+
+	image->has_access = bpf_map_lookup_elem(fd_of(datapath->maps->maps.access_lists),
+						&image->value.id, &id) == 0;
+}
+
 static int read_service(struct reading *reading, const struct leat_service_entry *entry)
 {
 	cleanup(image_freep) struct image *image = calloc(1, sizeof(*image));
@@ -114,6 +122,7 @@ static int read_service(struct reading *reading, const struct leat_service_entry
 		r = read_policy(reading->datapath, image);
 	if (r < 0)
 		return r;
+	read_access(reading->datapath, image);
 	reading->images[reading->count++] = take_ptr(image);
 	return 0;
 }
@@ -277,6 +286,8 @@ int datapath_read_images(struct datapath *datapath, struct image ***ret_images, 
 		qsort(reading.images, reading.count, sizeof(*reading.images), compare_images);
 	if (r == 0)
 		r = read_registry(&reading);
+	if (r == 0)
+		r = quic_map_read(datapath, reading.images, reading.count);
 	if (r == 0)
 		r = delete_orphans(&reading);
 	if (r < 0) {

@@ -20,11 +20,19 @@ void probe_config_deinit(struct probe_config *probe)
 	*probe = (struct probe_config){ 0 };
 }
 
+static void service_config_deinit(struct service_config *service)
+{
+	probe_config_deinit(&service->probe);
+	free(service->backends);
+	free(service->allow_file);
+	free(service->deny_file);
+	access_list_unref(service->access);
+}
+
 struct config *config_free(struct config *config)
 {
 	for (size_t i = 0; i < config->service_count; i++) {
-		probe_config_deinit(&config->services[i].probe);
-		free(config->services[i].backends);
+		service_config_deinit(&config->services[i]);
 	}
 	free(config->services);
 	free(config->interfaces);
@@ -32,6 +40,8 @@ struct config *config_free(struct config *config)
 	free(config->control_group);
 	free(config->metrics_listen);
 	free(config->state);
+	free(config->deny_file);
+	access_list_unref(config->access);
 	free(config);
 	return NULL;
 }
@@ -94,6 +104,15 @@ bool probe_config_same_run(const struct probe_config *a, const struct probe_conf
 	       a->status_count == b->status_count &&
 	       memcmp(a->status, b->status, a->status_count * sizeof(a->status[0])) == 0 &&
 	       a->verify == b->verify;
+}
+
+bool service_is_quic(const struct service_config *service)
+{
+	for (size_t i = 0; i < LEAT_QUIC_CONFIGS; i++) {
+		if (service->quic_lengths[i])
+			return true;
+	}
+	return false;
 }
 
 bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t count)

@@ -14,6 +14,7 @@
 #include "base/address.h"
 #include "base/macros.h"
 #include "maps/layout.h"
+#include "model/access_list.h"
 
 #define CONFIG_MAX_NAME		 63 /* letters, digits, '-', '_' and '.' */
 #define CONFIG_MAX_PATH		 1024
@@ -87,10 +88,17 @@ struct probe_config {
 	bool verify; /* https: the certificate must be valid for host */
 };
 
+/* What a backend's QUIC connection ids begin with; length 0: it has none. */
+struct server_id {
+	uint8_t length;
+	uint8_t bytes[LEAT_QUIC_SERVER_ID_MAX]; /* the rest is zero */
+};
+
 struct backend_config {
 	char name[CONFIG_MAX_NAME + 1];
 	struct leat_addr address;
-	uint32_t weight; /* 0 drains */
+	uint32_t weight;				/* 0 drains */
+	struct server_id server_ids[LEAT_QUIC_CONFIGS]; /* by configuration of QUIC-LB */
 };
 
 struct service_config {
@@ -110,6 +118,10 @@ struct service_config {
 	uint32_t sticky_ms;	/* how long a client stays with a backend; 0: it does not */
 	uint32_t rate_new;	/* flows that a source may open in a second; 0: any number */
 	uint32_t rate_burst;	/* and at once */
+	char *allow_file; /* of the prefixes in the list; NULL: they are in the configuration */
+	char *deny_file;
+	struct access_list *access;		  /* NULL: every source is let in */
+	uint32_t quic_lengths[LEAT_QUIC_CONFIGS]; /* of server ids; 0: no such configuration */
 	struct probe_config probe;
 	struct backend_config *backends;
 	size_t backend_count;
@@ -128,8 +140,10 @@ struct config {
 	struct prefix outer_source6;
 	char *control_socket;
 	char *control_group;
-	char *metrics_listen; /* NULL: no metrics */
-	char *state;	      /* file for the operator's changes */
+	char *metrics_listen;	    /* NULL: no metrics */
+	char *state;		    /* file for the operator's changes */
+	char *deny_file;	    /* as a service's */
+	struct access_list *access; /* for all services; NULL: every source is let in */
 	struct service_config *services;
 	size_t service_count;
 };
@@ -142,6 +156,9 @@ void probe_config_deinit(struct probe_config *probe);
 int probe_config_copy(const struct probe_config *probe, struct probe_config *ret_copy);
 /* Whether one run serves both: everything but rise and fall is equal. */
 bool probe_config_same_run(const struct probe_config *a, const struct probe_config *b);
+
+/* Whether it goes by connection ids: it has some configuration of QUIC-LB. */
+bool service_is_quic(const struct service_config *service);
 
 /* Whether `name` is among the first `count` of `names`. */
 bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t count);

@@ -125,12 +125,14 @@ struct leat_backend backend_encode(const struct config *config,
 
 struct leat_options options_encode(const struct config *config)
 {
-	struct leat_options options = { 0 };
+	struct leat_options options = { .access = config->access != NULL };
 
 	for (size_t i = 0; i < config->service_count; i++) {
 		options.any_port |= config->services[i].key.port == 0;
 		options.remembers |= config->services[i].scheduler != LEAT_SCHEDULER_HASH;
 		options.rate |= config->services[i].rate_new != 0;
+		options.access |= config->services[i].access != NULL;
+		options.quic |= service_is_quic(&config->services[i]);
 	}
 	return options;
 }
@@ -142,5 +144,7 @@ struct leat_options options_merge(struct leat_options a, struct leat_options b)
 		.remembers = a.remembers | b.remembers,
 		.trace = a.trace | b.trace,
 		.rate = a.rate | b.rate,
+		.access = a.access | b.access,
+		.quic = a.quic | b.quic,
 	};
 }

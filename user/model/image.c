@@ -31,9 +31,11 @@ void image_ids_deinit(struct image_ids *ids)
 struct image *image_free(struct image *image)
 {
 	free(image->backends);
+	free(image->quic_ids);
 	free(image->slots);
 	free(image->former_slots);
 	free(image->order);
+	access_list_unref(image->access);
 	free(image);
 	return NULL;
 }
@@ -365,10 +367,13 @@ static int image_copy(const struct image *image, struct image **ret_copy)
 	/* Every pointer is replaced before any failure is looked at, so that only ours are freed. */
 	r |= copy_array(image->backends, image->backend_count * sizeof(*image->backends),
 			&copy->backends);
+	r |= copy_array(image->quic_ids, image->quic_id_count * sizeof(*image->quic_ids),
+			&copy->quic_ids);
 	r |= copy_array(image->slots, value->lookup.size * sizeof(*image->slots), &copy->slots);
 	r |= copy_array(image->former_slots, value->former.size * sizeof(*image->former_slots),
 			&copy->former_slots);
 	r |= copy_array(image->order, image->order_size * sizeof(*image->order), &copy->order);
+	access_list_ref(copy->access);
 	if (r < 0)
 		return -ENOMEM;
 	*ret_copy = take_ptr(copy);
@@ -557,11 +562,21 @@ static uint16_t to_ticks(uint32_t ms)
 
 #define NS_PER_S 1000000000U
 
+static uint32_t quic_lengths(const struct service_config *config)
+{
+	uint32_t lengths = 0;
+
+	for (unsigned int i = 0; i < LEAT_QUIC_CONFIGS; i++)
+		lengths |= config->quic_lengths[i] << 4 * i;
+	return lengths;
+}
+
 static void image_fill_policy(struct image *image, const struct service_config *config)
 {
 	image->policy = (struct leat_policy){
 		.rate_gap_ns = config->rate_new ? NS_PER_S / config->rate_new : 0,
 		.rate_burst = config->rate_burst,
+		.quic_lengths = quic_lengths(config),
 		.tcp_idle = to_ticks(config->tcp_idle_ms),
 		.udp_idle = to_ticks(config->udp_idle_ms),
 		.sticky = config->sticky_ms ? to_ticks(config->sticky_ms) : 0,
@@ -576,6 +591,8 @@ static uint8_t service_flags(const struct service_config *config)
 		flags |= LEAT_SERVICE_FRAGMENTS;
 	if (config->rate_new)
 		flags |= LEAT_SERVICE_RATE;
+	if (service_is_quic(config))
+		flags |= LEAT_SERVICE_QUIC;
 	return (uint8_t)flags;
 }
 
@@ -592,6 +609,8 @@ static int image_fill_value(struct image *image, const struct node *node,
 	value->scheduler = (uint8_t)service->config.scheduler;
 	value->flags = service_flags(&service->config);
 	value->id = old ? old->value.id : NO_SERVICE;
+	image->access = access_list_ref(service->config.access);
+	image->has_access = image->access != NULL;
 
 	if (value->id == NO_SERVICE)
 		r = ids_take(&ids->services, &value->id);
@@ -613,6 +632,8 @@ int image_build(const struct node *node, const struct service *service, const st
 	r = image_fill_value(image, node, service, old, ids);
 	if (r == 0)
 		r = image_fill_backends(image, node, service, old, ids);
+	if (r == 0)
+		r = image_fill_quic_ids(image, service);
 	if (r == 0)
 		r = image_fill_slots(image, node, service, old);
 	if (r < 0) {

@@ -17,17 +17,29 @@ struct image_backend {
 	char name[CONFIG_MAX_NAME + 1];
 };
 
+/* Of a service with QUIC. */
+struct image_quic_id {
+	struct leat_quic_key key;
+	uint32_t backend; /* id */
+	bool is_leaving;  /* that backend: a server id goes to whoever has it in the file */
+};
+
 struct image {
 	struct leat_service_key key;
 	struct leat_service value;
 	struct leat_policy policy;
 	struct image_backend *backends; /* ordered by address */
 	size_t backend_count;
+	struct image_quic_id *quic_ids; /* ordered by key; NULL: there are none */
+	size_t quic_id_count;
 	struct leat_slot *slots; /* value.lookup.size of them */
 	struct leat_slot
 		*former_slots; /* value.former.size of them; NULL: there is no former table */
 	uint16_t *order;       /* of a round robin; else NULL */
 	uint32_t order_size;
+	struct access_list
+		*access;       /* NULL: none, or read back from maps, which has_access is for */
+	bool has_access;       /* the map has a list */
 	bool is_imported;      /* slots were opened for flows that came by another node */
 	uint32_t open_count;   /* slots that are open */
 	uint64_t table_digest; /* of what the slots were computed from; 0: not known */
@@ -135,5 +147,18 @@ const struct image_backend *image_find_backend(const struct image *image,
 					       const struct leat_addr *address);
 /* Puts backends into the order that image_find_backend() needs. */
 void image_sort(struct image *image);
+
+/* image_quic.c: the server ids of an image that is being built, whose backends have their ids. 0 or
+ * -ENOMEM. */
+int image_fill_quic_ids(struct image *image, const struct service *service);
+/* Appends one to an image that is read from maps; 0 or -ENOMEM. */
+int image_add_quic_id(struct image *image, const struct leat_quic_key *key, uint32_t backend);
+/* Puts them in order. */
+void image_sort_quic_ids(struct image *image);
+/* Like memcmp(), in that order. */
+int image_compare_quic_ids(const struct image_quic_id *a, const struct image_quic_id *b);
+/* What a backend has of them, as in the configuration that they came from. */
+void image_server_ids(const struct image *image, uint32_t backend,
+		      struct server_id ret_ids[LEAT_QUIC_CONFIGS]);
 
 #endif

@@ -167,6 +167,7 @@ void node_deinit(struct node *node)
 	if (node->config)
 		config_free(node->config);
 	free(node->config_path);
+	denied_deinit(&node->denied);
 	*node = (struct node){ 0 };
 }
 

@@ -13,6 +13,7 @@
 #include "maps/events.h"
 #include "maps/layout.h"
 #include "model/config.h"
+#include "model/denied.h"
 #include "model/health.h"
 #include "model/probe_result.h"
 
@@ -186,6 +187,8 @@ struct node {
 	struct leat_counter reasons[LEAT_REASON_COUNT];
 	struct counter_rate reason_rates[LEAT_REASON_COUNT];
 	uint64_t started_s;
+
+	struct denied denied; /* what the operator denies, beside the configuration */
 
 	char *config_path;
 	bool reload_succeeded;

@@ -81,6 +81,36 @@ static void plan_lost_backends(struct builder *builder, const struct image *befo
 	}
 }
 
+static const struct image_quic_id *quic_id_at(const struct image *image, size_t index)
+{
+	return image && index < image->quic_id_count ? &image->quic_ids[index] : NULL;
+}
+
+static void plan_quic_id(struct builder *builder, enum plan_step step,
+			 const struct image_quic_id *quic_id)
+{
+	add_operation(builder, (struct plan_operation){ .step = step, .quic_id = quic_id });
+}
+
+/* A walk over both, which are in one order. An id that goes over to another backend is set, not deleted. */
+static void plan_quic_ids(struct builder *builder, const struct image *before,
+			  const struct image *after)
+{
+	const struct image_quic_id *was = quic_id_at(before, 0), *now = quic_id_at(after, 0);
+
+	for (size_t i = 0, j = 0; was || now;
+	     was = quic_id_at(before, i), now = quic_id_at(after, j)) {
+		int order = was && now ? image_compare_quic_ids(was, now) : was ? -1 : 1;
+
+		if (order < 0)
+			plan_quic_id(builder, PLAN_DELETE_QUIC_ID, was);
+		else if (order > 0 || was->backend != now->backend)
+			plan_quic_id(builder, PLAN_SET_QUIC_ID, now);
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
 static bool has_table(const struct image *image, uint16_t table)
 {
 	return image && (image->value.lookup.table == table ||
@@ -175,6 +205,8 @@ static void plan_service(struct builder *builder, const struct image *before,
 {
 	if (!before || memcmp(&before->policy, &after->policy, sizeof(after->policy)) != 0)
 		add_step(builder, PLAN_SET_POLICY, after, 0);
+	if (after->access && !(before && access_list_equal(before->access, after->access)))
+		add_step(builder, PLAN_SET_ACCESS, after, 0);
 	if (!before || memcmp(&before->value, &after->value, sizeof(after->value)) != 0)
 		add_operation(builder, (struct plan_operation){ .step = PLAN_SET_SERVICE,
 								.image = after,
@@ -196,6 +228,8 @@ static void plan_lost(struct builder *builder, const struct image *before,
 
 	if (!after)
 		add_step(builder, PLAN_DELETE_SERVICE, before, 0);
+	if (before->has_access && !(after && after->has_access))
+		add_step(builder, PLAN_DELETE_ACCESS, before, 0);
 	if (has_order(before) && !(after && has_order(after)))
 		add_step(builder, PLAN_DELETE_ORDER, before, 0);
 	if (before->open_count && !keeps_clocks)
@@ -216,6 +250,7 @@ static void plan_change(struct builder *builder, const struct image *before,
 	}
 	if (before)
 		plan_lost(builder, before, after);
+	plan_quic_ids(builder, before, after);
 }
 
 static void plan_changes(struct builder *builder, const struct plan_change *changes, size_t count)

@@ -13,7 +13,9 @@
 	X(ADD_BACKEND, "add-backend")                                                              \
 	X(SET_BACKEND, "set-backend")                                                              \
 	X(SET_LOAD, "set-load")                                                                    \
+	X(SET_QUIC_ID, "set-quic-id")                                                              \
 	X(SET_POLICY, "set-policy")                                                                \
+	X(SET_ACCESS, "set-access")                                                                \
 	X(SET_ORDER, "set-order")                                                                  \
 	X(START_CLOCKS, "start-clocks")                                                            \
 	X(SET_TABLE, "set-table")                                                                  \
@@ -22,6 +24,8 @@
 	X(SWAP_SERVICES, "swap-services")                                                          \
 	X(SET_FORMER, "set-former")                                                                \
 	X(CLEAR_BACKEND, "clear-backend")                                                          \
+	X(DELETE_ACCESS, "delete-access")                                                          \
+	X(DELETE_QUIC_ID, "delete-quic-id")                                                        \
 	X(DELETE_ORDER, "delete-order")                                                            \
 	X(STOP_CLOCKS, "stop-clocks")                                                              \
 	X(DELETE_TABLE, "delete-table")                                                            \
@@ -49,6 +53,7 @@ struct plan_operation {
 	const struct image *image;	     /* the new one; for the DELETE steps the old one */
 	const struct image *before;	     /* START_CLOCKS: the old one; NULL: all is new */
 	const struct image_backend *backend; /* for the BACKEND steps and SET_LOAD */
+	const struct image_quic_id *quic_id; /* for the QUIC_ID steps */
 };
 
 struct plan {

@@ -131,7 +131,8 @@ static int add_leaving(struct service *service, const struct service *old)
 }
 
 int succession_add_leaving(struct service *service, const char *name,
-			   const struct leat_addr *address)
+			   const struct leat_addr *address,
+			   const struct server_id server_ids[LEAT_QUIC_CONFIGS])
 {
 	struct backend_config config = { .address = *address };
 	struct backend **more;
@@ -143,6 +144,7 @@ int succession_add_leaving(struct service *service, const char *name,
 		return -ENOMEM;
 	service->backends = more;
 	snprintf(config.name, sizeof(config.name), "%s", name);
+	memcpy(config.server_ids, server_ids, sizeof(config.server_ids));
 	name_leaving(service, &config);
 	return add_backend(service, &config, NULL, true);
 }

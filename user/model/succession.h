@@ -21,10 +21,11 @@ struct succession {
  */
 int succession_make(const struct node *node, const struct config *config, bool drains_lost,
 		    struct succession *ret_succession);
-/* Adds a backend that an earlier daemon's maps have and the configuration has not. 0, -ENOSPC when the
- * service has as many as it can, or -ENOMEM. */
+/* Adds a backend that an earlier daemon's maps have and the configuration has not, with its QUIC server
+ * ids. 0, -ENOSPC when the service has as many as it can, or -ENOMEM. */
 int succession_add_leaving(struct service *service, const char *name,
-			   const struct leat_addr *address);
+			   const struct leat_addr *address,
+			   const struct server_id server_ids[LEAT_QUIC_CONFIGS]);
 void succession_deinit(struct succession *succession);
 
 #endif

@@ -27,9 +27,11 @@
 
 #define SERVICE_KEYS                                                                               \
 	"name, address, port, protocol, scheduler, sticky, hash, table, table_size, forward, "     \
-	"gue_port, ping, fragments, rate, idle, slow_start, probe, backends"
+	"gue_port, ping, fragments, rate, allow, deny, quic, idle, slow_start, probe, "            \
+	"backends"
 #define FILE_KEYS                                                                                  \
-	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, services"
+	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, deny, "   \
+	"services"
 
 static const char everything[] =
 	"interfaces: [eth0, eth1]\n"
@@ -391,7 +393,7 @@ static void unknown_keys_are_errors_that_list_what_is_allowed(void **state)
 	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, wieght: 1 }\n"),
 		      ERROR(8, 42,
 			    "\"wieght\" is not a key of a backend, did you mean weight? "
-			    "allowed are name, address, weight"));
+			    "allowed are name, address, weight, server_id"));
 	expect_errors("interfaces: [eth0]\ncontrol: { sockets: /x }\nservices: []\n",
 		      ERROR(2, 12,
 			    "\"sockets\" is not a key of control, did you mean socket? "
@@ -607,6 +609,99 @@ static void rate_has_a_default_and_limits(void **state)
 		      ERROR(4, 11,
 			    "rate: a key of services over tcp: no datagram says that it opens a "
 			    "flow"));
+}
+
+/* How many of a list's rules are so. */
+static size_t rules(const struct access_list *list, enum leat_access access)
+{
+	return access_list_count(list, access);
+}
+
+static void sources_are_let_in_and_kept_out_by_lists(void **state)
+{
+	cleanup(config_freep) struct config *none =
+		parse_good(HEAD WEB "  deny: []\n  backends: []\n");
+	cleanup(config_freep) struct config *both = parse_good(
+		"deny: [10.0.0.0/8, \"2001:db8::/32\", 192.0.2.7]\n" HEAD WEB
+		"  allow: [10.0.0.0/8]\n  deny: [10.1.0.0/16, 10.1.0.0/16]\n  backends: []\n");
+
+	(void)state;
+	assert_null(none->access);
+	assert_null(none->services[0].access);
+	assert_int_equal(rules(both->access, LEAT_ACCESS_DENIED), 3);
+	assert_false(both->access->is_closed);
+	assert_true(both->services[0].access->is_closed);
+	assert_int_equal(rules(both->services[0].access, LEAT_ACCESS_ALLOWED), 1);
+	assert_int_equal(rules(both->services[0].access, LEAT_ACCESS_DENIED), 1);
+	assert_null(both->services[0].allow_file);
+	expect_errors(HEAD WEB "  allow: []\n  backends: []\n",
+		      ERROR(7, 10,
+			    "allow: no prefix, which would let nobody in; without the key, "
+			    "everybody is"));
+	expect_errors(HEAD WEB "  allow: 5\n  deny: [10.0.0.0/33]\n  backends: []\n",
+		      ERROR(7, 10,
+			    "allow: \"5\" is not allowed, use a list of prefixes or { file: PATH "
+			    "}")
+			      ERROR(8, 10,
+				    "deny: \"10.0.0.0/33\" is not allowed, use a prefix, such as "
+				    "192.0.2.0/24 or 2001:db8::/32"));
+	expect_errors("allow: [10.0.0.0/8]\n" HEAD WEB "  backends: []\n",
+		      ERROR(1, 1, "\"allow\" is not a key of the file, allowed are " FILE_KEYS));
+}
+
+struct list_file {
+	const char *text;
+	const char *error; /* behind the file's name */
+};
+
+static void lists_in_files_say_which_line_is_wrong(void **state)
+{
+	static const struct list_file files[] = {
+		{ "10.0.0.0/8\n# all\n\n x\n10.0.0.0/99\n",
+		  ", line 4: no prefix, such as 192.0.2.0/24 or 2001:db8::/32" },
+		{ "10.0.0.0/8 10.1.0.0/16\n",
+		  ", line 1: no prefix, such as 192.0.2.0/24 or 2001:db8::/32" },
+		{ "10.0.0.0/8\n\t2001:db8::/32 # both\r\n192.0.2.1", NULL },
+	};
+	char path[] = "/tmp/leat-t-list-XXXXXX", text[512], expected[512];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	snprintf(text, sizeof(text), HEAD WEB "  deny: { file: %s }\n  backends: []\n", path);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		size_t size = strlen(files[i].text);
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(pwrite(fd, files[i].text, size, 0), size);
+		snprintf(expected, sizeof(expected), "f:7:9: deny: %s%s\n", path,
+			 files[i].error ?: "");
+		if (files[i].error) {
+			expect_errors(text, expected);
+		} else {
+			cleanup(config_freep) struct config *config = parse_good(text);
+
+			assert_int_equal(rules(config->services[0].access, LEAT_ACCESS_DENIED), 3);
+			assert_string_equal(config->services[0].deny_file, path);
+		}
+	}
+	close(fd);
+	unlink(path);
+}
+
+static void what_is_no_file_of_prefixes_is_refused(void **state)
+{
+	(void)state;
+	expect_errors(HEAD WEB "  deny: { file: /dev/zero }\n  backends: []\n",
+		      ERROR(7, 9, "deny: /dev/zero cannot be read: Invalid argument"));
+	expect_errors(HEAD WEB "  deny: { file: /nowhere }\n  backends: []\n",
+		      ERROR(7, 9, "deny: /nowhere cannot be read: No such file or directory"));
+	expect_errors(HEAD WEB "  deny: { file: here }\n  backends: []\n",
+		      ERROR(7, 17,
+			    "file: \"here\" is not allowed, use a file's whole path, from / on and "
+			    "of at most 1024 bytes"));
+	expect_errors(HEAD WEB "  deny: { }\n  backends: []\n",
+		      ERROR(7, 9, "a list of prefixes needs the key file"));
 }
 
 static void what_is_no_rate_is_refused(void **state)
@@ -1164,7 +1259,7 @@ static void sizes_are_bounded(void **state)
 {
 	cleanup(freep) char *huge = repeat("a", CONFIG_FILE_MAX_SIZE);
 	cleanup(freep) char *larger = repeat("a", CONFIG_FILE_MAX_SIZE + 1);
-	cleanup(freep) char *nodes = repeat("- a\n", 600000);
+	cleanup(freep) char *nodes = repeat("- a\n", 800000);
 
 	(void)state;
 	expect_errors(huge,
@@ -1172,7 +1267,7 @@ static void sizes_are_bounded(void **state)
 			    "the file: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is "
 			    "not allowed, use a mapping with the keys of the file: " FILE_KEYS));
 	expect_errors(larger, "f: larger than 8388608 bytes, which is the most\n");
-	expect_errors(nodes, ERROR(524288, 3, "the file holds more than 524288 values"));
+	expect_errors(nodes, ERROR(786432, 3, "the file holds more than 786432 values"));
 }
 
 static void a_file_that_cannot_be_read_says_why(void **state)
@@ -1274,6 +1369,9 @@ int main(void)
 		cmocka_unit_test(sticky_goes_with_schedulers_that_remember_flows),
 		cmocka_unit_test(rate_has_a_default_and_limits),
 		cmocka_unit_test(what_is_no_rate_is_refused),
+		cmocka_unit_test(sources_are_let_in_and_kept_out_by_lists),
+		cmocka_unit_test(lists_in_files_say_which_line_is_wrong),
+		cmocka_unit_test(what_is_no_file_of_prefixes_is_refused),
 		cmocka_unit_test(gue_ping_and_fragments_have_defaults_and_limits),
 		cmocka_unit_test(one_service_of_an_address_and_protocol_gets_fragments),
 		cmocka_unit_test(times_of_a_service_are_checked),

@@ -22,6 +22,9 @@ struct fixture {
 	json_t *history;     /* to be exported; NULL: that fails with `result` */
 	char *imported_json; /* the last history that was imported */
 	struct control_change change;
+	int denied;
+	struct control_deny deny; /* the last one, without its prefixes */
+	struct prefix deny_first;
 	int result;
 	const char *error;
 };
@@ -55,6 +58,19 @@ static int change(void *user, const struct control_change *wanted, char **ret_er
 	return fixture->result;
 }
 
+static int deny(void *user, const struct control_deny *wanted, char **ret_error)
+{
+	struct fixture *fixture = user;
+
+	fixture->denied++;
+	fixture->deny = *wanted;
+	fixture->deny.prefixes = NULL;
+	fixture->deny_first = wanted->prefixes[0];
+	if (fixture->error)
+		*ret_error = strdup(fixture->error);
+	return fixture->result;
+}
+
 static int export_history(void *user, json_t **ret_history)
 {
 	struct fixture *fixture = user;
@@ -81,6 +97,7 @@ static const struct control_operations operations = {
 	.refresh = refresh,
 	.reload = reload,
 	.change = change,
+	.deny = deny,
 	.export_history = export_history,
 	.import_history = import_history,
 };
@@ -371,7 +388,7 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "pid");
 	json_object_del(node, "uptime_s");
 	expect_json(node,
-		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":5,\"started\":1700000000,"
+		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":6,\"started\":1700000000,"
 		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
@@ -416,6 +433,18 @@ static void config_has_the_keys_of_the_file(void **state)
 		    "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100}]}]}");
 }
 
+static struct access_list *list_of(const char *denied)
+{
+	struct access_builder builder = { 0 };
+	struct access_list *list;
+	struct prefix prefix;
+
+	assert_int_equal(prefix_parse(denied, &prefix), 0);
+	access_builder_add(&builder, &prefix, LEAT_ACCESS_DENIED);
+	assert_int_equal(access_builder_finish(&builder, false, &list), 0);
+	return list;
+}
+
 static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(void **state)
 {
 	struct fixture *fixture = *state;
@@ -429,12 +458,70 @@ static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(voi
 	web->hashes_fragments = true;
 	web->rate_new = 1000;
 	web->rate_burst = 200;
+	web->access = list_of("10.0.0.0/8");
+	fixture->sample.config.deny_file = (char *)(uintptr_t) "/etc/leat/deny";
 	json = get(fixture, "/v1/config");
 	shown = json_array_get(json_object_get(json, "services"), 0);
 	assert_int_equal(json_integer_value(json_object_get(shown, "gue_port")), 5555);
 	assert_string_equal(json_string_value(json_object_get(shown, "ping")), "no");
 	assert_string_equal(json_string_value(json_object_get(shown, "fragments")), "hash");
 	expect_json(json_object_get(shown, "rate"), "{\"new\":\"1000/s\",\"burst\":200}");
+	expect_json(json_object_get(shown, "deny"), "[\"10.0.0.0/8\"]");
+	assert_null(json_object_get(shown, "allow"));
+	expect_json(json_object_get(json, "deny"), "{\"file\":\"/etc/leat/deny\"}");
+	access_list_unref(take_ptr(web->access));
+	fixture->sample.config.deny_file = NULL;
+}
+
+static void expect_quic(struct fixture *fixture, const char *quic, const char *server_id)
+{
+	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
+	json_t *shown = json_array_get(json_object_get(json, "services"), 1);
+	json_t *backend = json_array_get(json_object_get(shown, "backends"), 0);
+	char expected[256];
+
+	expect_json(json_object_get(shown, "quic"), quic);
+	snprintf(expected, sizeof(expected),
+		 "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100,\"server_id\":%s}",
+		 server_id);
+	expect_json(backend, expected);
+}
+
+/* What is shown, read as a file. */
+static void expect_quic_from_file(struct fixture *fixture)
+{
+	const struct service_config *dns = &fixture->sample.dns.config;
+	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
+	cleanup(freep) char *text = json_dumps(json, JSON_COMPACT);
+	cleanup(config_freep) struct config *config = NULL;
+	struct config_errors errors = { 0 };
+
+	assert_int_equal(config_file_parse("shown", text, strlen(text), &config, &errors), 0);
+	assert_memory_equal(config->services[1].quic_lengths, dns->quic_lengths,
+			    sizeof(dns->quic_lengths));
+	assert_memory_equal(config->services[1].backends[0].server_ids,
+			    fixture->sample.dns1.config.server_ids,
+			    sizeof(fixture->sample.dns1.config.server_ids));
+	config_errors_deinit(&errors);
+}
+
+static void quic_is_shown_in_its_plainest_form(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_config *dns = &fixture->sample.dns.config;
+	struct server_id *ids = fixture->sample.dns1.config.server_ids;
+
+	dns->quic_lengths[0] = 2;
+	ids[0] = (struct server_id){ 2, { 0xab, 1 } };
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":2}", "\"ab01\"");
+	dns->quic_lengths[6] = 2;
+	ids[6] = ids[0];
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":{\"0\":2,\"6\":2}}",
+		    "\"ab01\"");
+	ids[6] = (struct server_id){ 2, { 0xcd, 2 } };
+	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":{\"0\":2,\"6\":2}}",
+		    "{\"0\":\"ab01\",\"6\":\"cd02\"}");
+	expect_quic_from_file(fixture);
 }
 
 /* JSON is YAML: what is shown can be saved as the file that it came from. */
@@ -639,6 +726,69 @@ static void post(struct fixture *fixture, const char *url, const char *body, siz
 	if (expected)
 		assert_string_equal(reply.body, expected);
 	client_reply_deinit(&reply);
+}
+
+static void post_denied(struct fixture *fixture, const char *body, long status,
+			const char *expected)
+{
+	post(fixture, "http://leat/v1/denied", body, strlen(body), status, expected);
+}
+
+static void sources_are_denied_and_let_in_again(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *shown = NULL;
+	struct prefix prefix;
+
+	post_denied(fixture,
+		    "{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\",\"2001:db8::1\"],"
+		    "\"for\":\"1500ms\"}",
+		    200, "{\"denied\":[],\"configured\":0}");
+	assert_int_equal(fixture->deny.count, 2);
+	assert_int_equal(fixture->deny.for_s, 2);
+	assert_false(fixture->deny.is_taken_back);
+	assert_int_equal(prefix_parse("10.0.0.0/8", &prefix), 0);
+	assert_memory_equal(&fixture->deny_first, &prefix, sizeof(prefix));
+	post_denied(fixture, "{\"action\":\"delete\",\"prefixes\":[\"10.0.0.0/8\"]}", 200, NULL);
+	assert_true(fixture->deny.is_taken_back);
+	assert_int_equal(denied_add(&fixture->sample.node.denied, &prefix, 1800000000), 0);
+	fixture->sample.config.access = list_of("192.0.2.0/24");
+	shown = get(fixture, "/v1/denied");
+	expect_json(shown, "{\"denied\":[{\"prefix\":\"10.0.0.0/8\",\"until\":1800000000}],"
+			   "\"configured\":1}");
+	denied_deinit(&fixture->sample.node.denied);
+	access_list_unref(take_ptr(fixture->sample.config.access));
+}
+
+static void what_denies_nothing_clear_is_refused(void **state)
+{
+	static const char *const bodies[] = {
+		"",
+		"[]",
+		"{}",
+		"{\"action\":\"add\"}",
+		"{\"prefixes\":[\"10.0.0.0/8\"]}",
+		"{\"action\":\"add\",\"prefixes\":[]}",
+		"{\"action\":\"add\",\"prefixes\":[5]}",
+		"{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\",\"x\"]}",
+		"{\"action\":\"add\",\"prefixes\":\"10.0.0.0/8\"}",
+		"{\"action\":\"drop\",\"prefixes\":[\"10.0.0.0/8\"]}",
+		"{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\"],\"for\":5}",
+		"{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\"],\"for\":\"0s\"}",
+		"{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\"],\"for\":\"9000h\"}",
+		"{\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\"],\"why\":\"5s\"}",
+		"{\"action\":\"add\",\"action\":\"add\",\"prefixes\":[\"10.0.0.0/8\"]}",
+		"{\"action\":\"delete\",\"prefixes\":[\"10.0.0.0/8\"],\"for\":\"5s\"}",
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++)
+		post_denied(fixture, bodies[i], 400, NULL);
+	assert_int_equal(fixture->denied, 0);
+	fixture->result = -ENOENT;
+	fixture->error = "10.0.0.0/8 was not denied";
+	post_denied(fixture, "{\"action\":\"delete\",\"prefixes\":[\"10.0.0.0/8\"]}", 404,
+		    "{\"error\":\"10.0.0.0/8 was not denied\"}");
 }
 
 static void reload_is_told_whether_to_end_things_now(void **state)
@@ -878,6 +1028,7 @@ int main(void)
 		with_control(node_is_shown_with_every_key),
 		with_control(config_has_the_keys_of_the_file),
 		with_control(what_a_service_does_with_packets_is_shown_where_it_is_no_default),
+		with_control(quic_is_shown_in_its_plainest_form),
 		with_control(config_that_is_shown_is_a_configuration_file),
 		with_control(probes_bytes_are_shown_as_the_file_writes_them),
 		with_control(queries_pick_services_and_backends),
@@ -886,6 +1037,8 @@ int main(void)
 		with_control(other_methods_are_refused_and_the_allowed_named),
 		with_control(only_root_changes_anything),
 		with_control(reload_reports_success_and_every_failure),
+		with_control(sources_are_denied_and_let_in_again),
+		with_control(what_denies_nothing_clear_is_refused),
 		with_control(reload_is_told_whether_to_end_things_now),
 		with_control(history_is_exported_as_the_daemon_has_it),
 		with_control(history_is_imported_and_refused_in_the_daemons_words),

@@ -367,6 +367,14 @@ static void drain_waits_for_flows_that_are_older_than_a_scheduler_that_remembers
 	}
 }
 
+#define SHORT_MS 60000 /* so that the machine need not have been up for long */
+
+static struct config *short_idle(struct config *config)
+{
+	config->services[0].tcp_idle_ms = SHORT_MS;
+	return config;
+}
+
 /* Then nothing is waited for, but all is counted. */
 static void flows_that_are_older_than_memory_are_remembered_when_they_speak(void **state)
 {
@@ -377,13 +385,13 @@ static void flows_that_are_older_than_memory_are_remembered_when_they_speak(void
 		struct scene scene;
 		uint32_t client;
 
-		begin(&scene, hashed(2));
+		begin(&scene, short_idle(hashed(2)));
 		client = open_flow_on(&scene, 0);
-		edge_adopt(&scene.edge, scheduled(schedulers[i], IPPROTO_TCP, 2));
+		edge_adopt(&scene.edge, short_idle(scheduled(schedulers[i], IPPROTO_TCP, 2)));
 		assert_int_equal(send_one(&scene, client, ACK), 0);
 		assert_int_equal(load_of(&scene, 0), schedulers[i] == LC);
 		scene.now = datapath_now();
-		set_clocks(&scene, LONG_AGO, LONG_AGO);
+		set_clocks(&scene, 2 * LEAT_TICKS(SHORT_MS), 2 * LEAT_TICKS(SHORT_MS));
 		settle_now(&scene);
 		assert_int_equal(image_of(&scene)->open_count, 0);
 		edge_set_operator(&scene.edge, 0, OPERATOR_DRAIN);

@@ -61,15 +61,16 @@ static int end(void **state)
 
 static int save(const struct fixture *f)
 {
-	return operator_store_save(f->path, f->node.services, f->node.service_count);
+	return operator_store_save(f->path, &f->node);
 }
 
-static int load(const struct fixture *f)
+static int load(struct fixture *f)
 {
 	const struct succession services = services_of(f);
 
 	sample_logged[0] = '\0';
-	return operator_store_load(f->path, &services);
+	denied_deinit(&f->node.denied);
+	return operator_store_load(f->path, &services, &f->node.denied);
 }
 
 static void assert_change(const struct backend *backend, enum operator_state state, bool has_weight,
@@ -80,7 +81,7 @@ static void assert_change(const struct backend *backend, enum operator_state sta
 	assert_int_equal(backend->operator_change.weight, weight);
 }
 
-static void assert_refuses(const struct fixture *f, int error)
+static void assert_refuses(struct fixture *f, int error)
 {
 	assert_int_equal(load(f), error);
 	assert_non_null(strstr(sample_logged, f->path));
@@ -124,7 +125,7 @@ static const char whole[] =
 
 static void changes_come_back_as_they_were_kept(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 	struct backend *dns = sample_find(f->node.services[1], 2);
 
 	nth(f, 0)->operator_change.state = OPERATOR_DRAIN;
@@ -142,7 +143,7 @@ static void changes_come_back_as_they_were_kept(void **state)
 
 static void no_file_is_no_change(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	assert_int_equal(load(f), 0);
 	assert_change(nth(f, 0), OPERATOR_NONE, false, 0);
@@ -174,7 +175,7 @@ static void changes_of_backends_that_are_gone_are_forgotten(void **state)
 
 static void documented_form_is_read(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	write_file(f, whole, strlen(whole));
 	assert_int_equal(load(f), 0);
@@ -183,7 +184,7 @@ static void documented_form_is_read(void **state)
 
 static void file_that_is_cut_anywhere_is_refused(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	for (size_t size = 0; size < strlen(whole); size++) {
 		write_file(f, whole, size);
@@ -205,11 +206,54 @@ static void garbage_is_refused(void **state)
 		"{\"version\": 1, \"changes\": [1]}",
 		"{\"version\": 1, \"changes\": [{}]}",
 	};
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		write_file(f, texts[i], strlen(texts[i]));
 		assert_refuses(f, -EINVAL);
+	}
+}
+
+static void what_is_denied_comes_back_as_it_was_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct prefix net, host;
+
+	assert_int_equal(prefix_parse("10.0.0.0/8", &net), 0);
+	assert_int_equal(prefix_parse("2001:db8::1", &host), 0);
+	assert_int_equal(denied_add(&f->node.denied, &net, 0), 0);
+	assert_int_equal(denied_add(&f->node.denied, &host, 1800000000), 0);
+	assert_int_equal(save(f), 0);
+	assert_int_equal(load(f), 0);
+	assert_int_equal(f->node.denied.count, 2);
+	assert_memory_equal(&f->node.denied.entries[0].prefix, &net, sizeof(net));
+	assert_int_equal(f->node.denied.entries[0].until_s, 0);
+	assert_memory_equal(&f->node.denied.entries[1].prefix, &host, sizeof(host));
+	assert_int_equal(f->node.denied.entries[1].until_s, 1800000000);
+}
+
+static void what_is_no_denied_prefix_is_refused_with_all_others(void **state)
+{
+	static const char *const entries[] = {
+		"{}",
+		"{\"prefix\": 5}",
+		"{\"prefix\": \"10.0.0.0/33\"}",
+		"{\"prefix\": \"10.0.0.0/8\", \"until\": -1}",
+		"{\"prefix\": \"10.0.0.0/8\", \"until\": \"x\"}",
+		"7",
+	};
+	struct fixture *f = *state;
+	char text[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
+		int size = snprintf(text, sizeof(text),
+				    "{\"version\": 1, \"changes\": [], \"denied\": "
+				    "[{\"prefix\": \"10.0.0.0/8\"}, %s]}",
+				    entries[i]);
+
+		write_file(f, text, (size_t)size);
+		assert_refuses(f, -EINVAL);
+		assert_int_equal(f->node.denied.count, 0);
 	}
 }
 
@@ -230,7 +274,7 @@ static void values_that_leat_does_not_write_are_refused(void **state)
 		{ ": 5", ": -2" },
 		{ ": 5", ": 9223372036854775807" },
 	};
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 	char text[512];
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
@@ -245,7 +289,7 @@ static void values_that_leat_does_not_write_are_refused(void **state)
 
 static void huge_file_is_refused_unread(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	write_file(f, whole, strlen(whole));
 	assert_int_equal(truncate(f->path, INT64_C(1) << 32), 0);
@@ -271,7 +315,7 @@ static void assert_save_fails_and_leaves_the_file(const struct fixture *f, uid_t
 
 static void directory_that_cannot_be_written_leaves_the_old_file(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 
 	nth(f, 0)->operator_change.state = OPERATOR_DRAIN;
 	assert_int_equal(save(f), 0);
@@ -282,7 +326,7 @@ static void directory_that_cannot_be_written_leaves_the_old_file(void **state)
 
 static void obstacle_in_place_of_the_new_file_leaves_the_old_one(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 	char obstacle[128];
 
 	nth(f, 0)->operator_change.state = OPERATOR_DRAIN;
@@ -295,7 +339,7 @@ static void obstacle_in_place_of_the_new_file_leaves_the_old_one(void **state)
 /* Who has the old file open goes on reading the old file, and no other is left beside it. */
 static void file_is_replaced_as_a_whole(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 	char leftover[128], text[4096];
 	ssize_t size;
 	int fd;
@@ -315,7 +359,7 @@ static void file_is_replaced_as_a_whole(void **state)
 
 static void remains_of_a_write_that_was_cut_short_do_no_harm(void **state)
 {
-	const struct fixture *f = *state;
+	struct fixture *f = *state;
 	char leftover[128];
 	FILE *file;
 
@@ -357,6 +401,8 @@ int main(void)
 		in_directory(documented_form_is_read),
 		in_directory(file_that_is_cut_anywhere_is_refused),
 		in_directory(garbage_is_refused),
+		in_directory(what_is_denied_comes_back_as_it_was_kept),
+		in_directory(what_is_no_denied_prefix_is_refused_with_all_others),
 		in_directory(values_that_leat_does_not_write_are_refused),
 		in_directory(huge_file_is_refused_unread),
 		in_directory(directory_that_cannot_be_written_leaves_the_old_file),

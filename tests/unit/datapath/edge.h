@@ -44,7 +44,9 @@ static inline void edge_apply(struct edge *edge)
 /* With the datapath pinned at `pin_path`, or private to the test. */
 static inline void edge_open_with(struct edge *edge, const char *pin_path, uint32_t flows)
 {
-	const struct leat_options options = { .remembers = true, .trace = true, .rate = true };
+	const struct leat_options options = {
+		.remembers = true, .trace = true, .rate = true, .access = true, .quic = true
+	};
 
 	*edge = (struct edge){ 0 };
 	assert_int_equal(datapath_new(&edge->datapath, pin_path, flows, &options), 0);

@@ -65,8 +65,15 @@ static inline int kernel_make_inner(const struct bpf_map *like, const struct hos
 
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_map__value_size(like), from->value_size);
-	for (uint32_t i = 0; i < from->max_entries; i++)
-		assert_int_equal(bpf_map_update_elem(fd, &i, host_map_at(from, i), BPF_ANY), 0);
+	for (uint32_t i = 0; i < from->max_entries; i++) {
+		const void *key = &i;
+
+		if (from->keys && !from->is_used[i])
+			continue;
+		if (from->keys)
+			key = from->keys + (size_t)i * from->key_size;
+		assert_int_equal(bpf_map_update_elem(fd, key, host_map_at(from, i), BPF_ANY), 0);
+	}
 	return fd;
 }
 

@@ -54,11 +54,21 @@ static inline int pinned_edge_end(void **state)
 	return 0;
 }
 
+static inline void assert_same_quic_ids(const struct image *a, const struct image *b)
+{
+	assert_int_equal(a->quic_id_count, b->quic_id_count);
+	for (size_t i = 0; i < a->quic_id_count; i++) {
+		assert_int_equal(image_compare_quic_ids(&a->quic_ids[i], &b->quic_ids[i]), 0);
+		assert_int_equal(a->quic_ids[i].backend, b->quic_ids[i].backend);
+	}
+}
+
 static inline void assert_same_image(const struct image *a, const struct image *b)
 {
 	assert_memory_equal(&a->key, &b->key, sizeof(a->key));
 	assert_memory_equal(&a->value, &b->value, sizeof(a->value));
 	assert_int_equal(a->open_count, b->open_count);
+	assert_same_quic_ids(a, b);
 	assert_memory_equal(a->slots, b->slots, a->value.lookup.size * sizeof(a->slots[0]));
 	assert_int_equal(a->backend_count, b->backend_count);
 	for (size_t i = 0; i < a->backend_count; i++) {

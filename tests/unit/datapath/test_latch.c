@@ -29,7 +29,9 @@ struct shape {
 	enum leat_hash_input hash;
 	uint64_t seed;
 	uint32_t sticky_ms;
-	bool restarts; /* the daemon that makes the change is another one */
+	const char *denied; /* a prefix with denied_source and without a client */
+	unsigned int quic;  /* 1 + the configuration of QUIC-LB that there is, over UDP; 0: none */
+	bool restarts;	    /* the daemon that makes the change is another one */
 	bool is_young; /* before: old flows are older than this, and the change to it is under way */
 	bool swaps;    /* another program over the same maps takes over before it */
 };
@@ -42,6 +44,8 @@ struct shape {
 #define LC .scheduler = LEAT_SCHEDULER_LEAST_CONNECTIONS
 
 static const struct shape usual = SHAPE();
+
+static const uint8_t denied_source[] = { 10, 0, 0, 7 };
 
 static const struct change {
 	const char *name;
@@ -79,6 +83,13 @@ static const struct change {
 	{ "sticky", SHAPE(RR), SHAPE(RR, .sticky_ms = 60000) },
 	{ "sticky, drain", SHAPE(RR, .sticky_ms = 60000),
 	  SHAPE(RR, .sticky_ms = 60000, .weights = { USUAL, DRAINED }) },
+	{ "to quic", SHAPE(), SHAPE(.quic = 1) },
+	{ "from quic", SHAPE(.quic = 1), SHAPE() },
+	{ "quic, add", SHAPE(.quic = 1),
+	  SHAPE(.quic = 1, .weights = { USUAL, USUAL, USUAL, 100 }) },
+	{ "quic, remove", SHAPE(.quic = 1), SHAPE(.quic = 1, .weights = { USUAL, USUAL, ABSENT }) },
+	{ "quic, rotate", SHAPE(.quic = 1), SHAPE(.quic = 7) },
+	{ "restart amid quic", SHAPE(.quic = 1), SHAPE(.quic = 3, .restarts = true) },
 	{ "from round robin, size", SHAPE(RR), SHAPE(.table_size = 509) },
 	{ "size again", SHAPE(.table_size = 509), SHAPE(.table_size = 1021) },
 	{ "size and back", SHAPE(.is_young = true, .table_size = 509), SHAPE() },
@@ -93,6 +104,14 @@ static const struct change {
 	  SHAPE(.weights = { DRAINED, USUAL, USUAL, 100 }) },
 	{ "restart amid size", SHAPE(.is_young = true, .table_size = 509),
 	  SHAPE(.restarts = true, .table_size = 1021) },
+	{ "list", SHAPE(), SHAPE(.denied = "10.0.0.0/8") },
+	{ "no list", SHAPE(.denied = "10.0.0.0/8"), SHAPE() },
+	{ "another list", SHAPE(.denied = "10.0.0.0/8"), SHAPE(.denied = "10.0.0.0/9") },
+	{ "list, size and drain", SHAPE(.denied = "10.0.0.0/8"),
+	  SHAPE(.denied = "10.0.0.0/8", .table_size = 509, .weights = { DRAINED }) },
+	{ "restart, list", SHAPE(.denied = "10.0.0.0/8"),
+	  SHAPE(.denied = "10.0.0.0/8", .restarts = true) },
+	{ "restart, no list", SHAPE(.denied = "10.0.0.0/8"), SHAPE(.restarts = true) },
 	{ "restart", SHAPE(), SHAPE(.restarts = true) },
 	{ "restart, add", SHAPE(),
 	  SHAPE(.restarts = true, .weights = { USUAL, USUAL, USUAL, 100 }) },
@@ -144,11 +163,15 @@ static struct config *config_of(const struct shape *shape, uint8_t protocol)
 	service->scheduler = shape->scheduler;
 	service->hash = shape->hash;
 	service->sticky_ms = shape->sticky_ms;
+	if (shape->denied)
+		service->access = sample_access(shape->denied);
 	service->probe = (struct probe_config){ .type = PROBE_TCP, .rise = 1, .fall = 1 };
 	for (int i = 0; i < BACKENDS; i++) {
 		if (weight_of(shape, i) != ABSENT)
 			sample_add_backend(service, (size_t)i, weight_of(shape, i));
 	}
+	if (shape->quic && protocol == IPPROTO_UDP)
+		sample_set_quic(service, shape->quic - 1);
 	return config;
 }
 
@@ -241,6 +264,24 @@ static void check_stranger(struct latched *l)
 	assert_memory_equal(packet, sent, size);
 }
 
+/* Its source is on the list of the one shape, of both or of none. */
+static void check_denied(struct latched *l, const char *where)
+{
+	const struct change *change = l->change;
+	uint8_t packet[PACKET_MAX];
+	size_t size = client_write((struct client){ .number = 1 }, l->protocol, ACK, packet);
+	struct datapath_run run;
+
+	memcpy(packet + sizeof(struct ethhdr) + offsetof(struct iphdr, saddr), denied_source,
+	       sizeof(denied_source));
+	assert_int_equal(
+		datapath_run_packet(edge_of(l)->datapath, packet, size, sizeof(packet), &run), 0);
+	if (change->before.denied && change->after.denied && run.trace.reason != LEAT_DENIED)
+		fail_msg("%s, %s: let in whom the list denies", change->name, where);
+	if (!change->before.denied && !change->after.denied && run.trace.reason == LEAT_DENIED)
+		fail_msg("%s, %s: denied whom no list has", change->name, where);
+}
+
 static void pause_and_check(struct latched *l, const char *where)
 {
 	for (size_t i = 0; i < OLD_FLOWS; i++)
@@ -250,6 +291,7 @@ static void pause_and_check(struct latched *l, const char *where)
 	for (size_t i = 0; i < NEW_FLOWS && l->pauses < MAX_PAUSES; i++)
 		open_flow(l, where);
 	check_stranger(l);
+	check_denied(l, where);
 	l->pauses++;
 }
 
@@ -279,7 +321,9 @@ static void restart(struct latched *l)
 
 static void swap_program(struct latched *l)
 {
-	const struct leat_options options = { .any_port = true, .remembers = true, .trace = true };
+	const struct leat_options options = {
+		.any_port = true, .remembers = true, .trace = true, .access = true
+	};
 
 	datapath_set_options(edge_of(l)->datapath, &options);
 }
@@ -352,6 +396,13 @@ static void run_change(const struct change *row, uint8_t protocol, bool *steps)
 		steps[i] |= l.steps[i];
 }
 
+static bool has_step(uint8_t protocol, size_t step)
+{
+	if (protocol == IPPROTO_TCP && (step == PLAN_SET_QUIC_ID || step == PLAN_DELETE_QUIC_ID))
+		return false;
+	return step != PLAN_DELETE_SERVICE;
+}
+
 static void run_all(uint8_t protocol)
 {
 	bool steps[PLAN_STEP_COUNT] = { 0 };
@@ -359,7 +410,7 @@ static void run_all(uint8_t protocol)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
 		run_change(&changes[i], protocol, steps);
 	for (size_t i = 0; i < PLAN_STEP_COUNT; i++) {
-		if (!steps[i] && i != PLAN_DELETE_SERVICE)
+		if (!steps[i] && has_step(protocol, i))
 			fail_msg("no change has the step %s", plan_step_name((enum plan_step)i));
 	}
 }

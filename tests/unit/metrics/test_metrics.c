@@ -162,7 +162,7 @@ static void every_metric_has_its_value(void **state)
 		"leat_config_last_reload_success 1",
 		"leat_config_last_reload_success_timestamp_seconds 1700000001",
 		"leat_start_time_seconds 1700000000",
-		"leat_build_info{version=\"" LEAT_VERSION "\",layout=\"5\"} 1",
+		"leat_build_info{version=\"" LEAT_VERSION "\",layout=\"6\"} 1",
 	};
 	cleanup(freep) char *text = NULL;
 	struct sample_node sample;

@@ -345,6 +345,21 @@ static void only_a_service_with_any_port_needs_the_second_look(void **state)
 	config_free(config);
 }
 
+static void only_a_service_with_quic_needs_a_look_at_connection_ids(void **state)
+{
+	struct config *config = sample_config_of(IPPROTO_UDP, 1, 64);
+	const struct leat_options none = options_encode(config);
+	struct leat_options merged;
+
+	(void)state;
+	assert_int_equal(none.quic, 0);
+	config->services[0].quic_lengths[6] = 1;
+	assert_int_equal(options_encode(config).quic, 1);
+	merged = options_merge(none, options_encode(config));
+	assert_int_equal(merged.quic, 1);
+	config_free(config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +376,7 @@ int main(void)
 		cmocka_unit_test(next_hop_that_is_not_resolved_serves_nobody),
 		cmocka_unit_test(static_next_hop_goes_before_what_was_resolved),
 		cmocka_unit_test(only_a_service_with_any_port_needs_the_second_look),
+		cmocka_unit_test(only_a_service_with_quic_needs_a_look_at_connection_ids),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

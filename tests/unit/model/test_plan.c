@@ -139,6 +139,7 @@ struct scene {
 	uint32_t idle_ms;
 	uint64_t seed;
 	enum leat_scheduler scheduler;
+	const char *denied;	   /* a prefix of sources */
 	enum operator_state first; /* of the first backend, as the two below */
 	int weight;
 	enum next_hop_state next_hop;
@@ -154,6 +155,8 @@ static void adopt(struct world *world, const struct scene *scene)
 	config->seed += scene->seed;
 	service->scheduler = scene->scheduler;
 	service->tcp_idle_ms += scene->idle_ms;
+	if (scene->denied)
+		service->access = sample_access(scene->denied);
 	service->backends[0].weight = (uint32_t)(100 + scene->weight);
 	sample_adopt(&world->node, config);
 	first = sample_find(world->node.services[0], 0);
@@ -297,6 +300,24 @@ static void change_of_scheduler_opens_slots_where_memory_begins_or_ends(void **s
 		 "delete-backend");
 }
 
+static void a_list_of_sources_is_there_before_its_service_and_goes_after_it(void **state)
+{
+	static const struct scene scenes[] = {
+		{ .steps = "add-backend add-backend set-load set-load set-policy set-access "
+			   "set-table set-service swap-services",
+		  .denied = "10.0.0.0/8" },
+		{ .steps = "", .denied = "10.0.0.0/8" },
+		{ .steps = "set-access", .denied = "10.0.0.0/9" },
+		{ .steps = "delete-access" },
+		{ .steps = "set-access", .denied = "2001:db8::/32" },
+	};
+
+	(void)state;
+	play_all(scenes, ARRAY_SIZE(scenes),
+		 "delete-service swap-services delete-access delete-table delete-backend "
+		 "delete-backend");
+}
+
 static void former_table_of_another_node_is_there_before_it_is_referred_to(void **state)
 {
 	static const struct scene begin = BEGINS;
@@ -392,6 +413,7 @@ int main(void)
 		cmocka_unit_test(change_of_backends_takes_the_table_and_no_service),
 		cmocka_unit_test(change_of_size_or_seed_keeps_the_table_that_was),
 		cmocka_unit_test(change_of_scheduler_opens_slots_where_memory_begins_or_ends),
+		cmocka_unit_test(a_list_of_sources_is_there_before_its_service_and_goes_after_it),
 		cmocka_unit_test(former_table_of_another_node_is_there_before_it_is_referred_to),
 		cmocka_unit_test(order_stays_when_slots_of_an_image_close_that_does_not_hold_it),
 		cmocka_unit_test(clocks_start_in_the_lines_in_which_slots_open),

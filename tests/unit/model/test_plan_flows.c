@@ -302,6 +302,28 @@ static void read_back_backends(const struct toy *toy, struct image *image)
 	image_sort(image);
 }
 
+static bool is_owned(const struct toy *toy, const struct image_quic_id *quic_id,
+		     const struct leat_service_entry *entry)
+{
+	const struct toy_backend *backend = &toy->backends[quic_id->backend];
+
+	return quic_id->key.service == entry->value.id && backend->exists &&
+	       leat_service_key_equal(&backend->owner, &entry->key);
+}
+
+static void read_back_quic_ids(const struct toy *toy, const struct leat_service_entry *entry,
+			       struct image *image)
+{
+	for (size_t i = 0; i < toy->quic_id_count; i++) {
+		const struct image_quic_id *quic_id = &toy->quic_ids[i];
+
+		if (is_owned(toy, quic_id, entry))
+			assert_int_equal(image_add_quic_id(image, &quic_id->key, quic_id->backend),
+					 0);
+	}
+	image_sort_quic_ids(image);
+}
+
 /* What user/datapath/read_back.c makes of a service's maps. */
 static struct image *read_back(const struct toy *toy, const struct leat_service_entry *entry)
 {
@@ -319,6 +341,7 @@ static struct image *read_back(const struct toy *toy, const struct leat_service_
 		image->former_slots = copy_of(toy->tables[former->table].slots,
 					      former->size * sizeof(*image->slots));
 	read_back_backends(toy, image);
+	read_back_quic_ids(toy, entry, image);
 	return image;
 }
 
@@ -334,8 +357,29 @@ static bool is_used(const struct toy *toy, uint16_t table)
 	return false;
 }
 
+static bool has_owner(const struct toy *toy, const struct image_quic_id *quic_id)
+{
+	for (size_t i = 0; i < toy->services.count; i++) {
+		if (is_owned(toy, quic_id, &toy->services.list[i]))
+			return true;
+	}
+	return false;
+}
+
+static void delete_orphan_quic_ids(struct toy *toy)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < toy->quic_id_count; i++) {
+		if (has_owner(toy, &toy->quic_ids[i]))
+			toy->quic_ids[kept++] = toy->quic_ids[i];
+	}
+	toy->quic_id_count = kept;
+}
+
 static void delete_orphans(struct toy *toy)
 {
+	delete_orphan_quic_ids(toy);
 	for (uint32_t id = 0; id < LEAT_MAX_BACKENDS; id++) {
 		struct toy_backend *backend = &toy->backends[id];
 

@@ -502,6 +502,8 @@ static void leaving_backends_have_what_room_the_files_leave(void **state)
 	node_deinit(&node);
 }
 
+static const struct server_id server_ids[LEAT_QUIC_CONFIGS] = { [3] = { 2, { 0xab, 0xcd } } };
+
 /* As it is noted in an earlier daemon's maps. */
 static void assert_added_as(struct service *service, const char *name, size_t index,
 			    const char *expected)
@@ -510,12 +512,13 @@ static void assert_added_as(struct service *service, const char *name, size_t in
 	size_t count = service->backend_count;
 	const struct backend *added;
 
-	assert_int_equal(succession_add_leaving(service, name, &address), 0);
+	assert_int_equal(succession_add_leaving(service, name, &address, server_ids), 0);
 	assert_int_equal(service->backend_count, count + 1);
 	added = service->backends[count];
 	assert_true(added->is_leaving);
 	assert_true(address_equal(&added->config.address, &address));
 	assert_string_equal(added->config.name, expected);
+	assert_memory_equal(added->config.server_ids, server_ids, sizeof(server_ids));
 	assert_ptr_equal(added->service, service);
 	assert_int_equal(backend_current_state(added), BACKEND_DRAINING);
 	assert_true(backend_keeps_flows(added));
@@ -548,7 +551,8 @@ static void backends_of_earlier_maps_have_a_limit(void **state)
 	sample_adopt(&node, backends_from(0, LEAT_MAX_SERVICE_BACKENDS - 1));
 	service = node.services[0];
 	assert_added_as(service, "gone", 4999, "gone");
-	assert_int_equal(succession_add_leaving(service, "too many", &address), -ENOSPC);
+	assert_int_equal(succession_add_leaving(service, "too many", &address, server_ids),
+			 -ENOSPC);
 	assert_int_equal(service->backend_count, LEAT_MAX_SERVICE_BACKENDS);
 	assert_null(sample_find(service, 5000));
 	node_deinit(&node);

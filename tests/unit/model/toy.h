@@ -11,6 +11,7 @@
 #include "tests/unit/sample_config.h"
 
 #define TOY_SERVICES	   16
+#define TOY_QUIC_IDS	   256
 #define TOY_ORDER_BACKENDS 16
 
 struct toy_backend {
@@ -48,7 +49,10 @@ struct toy {
 	struct toy_clocks clocks[LEAT_MAX_TABLES];
 	struct toy_order orders[LEAT_MAX_SERVICES];
 	struct leat_policy policies[LEAT_MAX_SERVICES];
+	struct access_list *access[LEAT_MAX_SERVICES];
 	bool has_policy[LEAT_MAX_SERVICES];
+	struct image_quic_id quic_ids[TOY_QUIC_IDS];
+	size_t quic_id_count;
 	struct toy_services services,
 		collected; /* as packets see them; as the next swap makes them */
 	uint32_t now;	   /* ticks; never 0 */
@@ -72,6 +76,8 @@ static inline void toy_free(struct toy *toy)
 	}
 	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
 		free(toy->orders[i].backends);
+	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
+		access_list_unref(toy->access[i]);
 	free(toy);
 }
 
@@ -189,6 +195,21 @@ static inline void toy_delete_order(struct toy *toy, const struct image *image)
 	free(take_ptr(toy->orders[image->value.id].backends));
 }
 
+static inline void toy_set_access(struct toy *toy, const struct image *image)
+{
+	struct access_list **access = &toy->access[image->value.id];
+
+	assert_non_null(image->access);
+	access_list_unref(*access);
+	*access = access_list_ref(image->access);
+}
+
+static inline void toy_delete_access(struct toy *toy, const struct image *image)
+{
+	assert_non_null(toy->access[image->value.id]);
+	toy->access[image->value.id] = access_list_unref(toy->access[image->value.id]);
+}
+
 static inline struct toy_clocks *toy_open_clocks(struct toy *toy,
 						 const struct plan_operation *operation)
 {
@@ -250,6 +271,34 @@ static inline void toy_set_policy(struct toy *toy, const struct image *image)
 	toy->has_policy[image->value.id] = true;
 }
 
+static inline size_t toy_find_quic_id(const struct toy *toy, const struct leat_quic_key *key)
+{
+	size_t i = 0;
+
+	while (i < toy->quic_id_count && memcmp(&toy->quic_ids[i].key, key, sizeof(*key)) != 0)
+		i++;
+	return i;
+}
+
+/* Its backend is there already. */
+static inline void toy_set_quic_id(struct toy *toy, const struct image_quic_id *quic_id)
+{
+	size_t at = toy_find_quic_id(toy, &quic_id->key);
+
+	assert_true(toy->backends[quic_id->backend].exists);
+	toy->quic_id_count += at == toy->quic_id_count;
+	assert_true(toy->quic_id_count <= TOY_QUIC_IDS);
+	toy->quic_ids[at] = *quic_id;
+}
+
+static inline void toy_delete_quic_id(struct toy *toy, const struct leat_quic_key *key)
+{
+	size_t at = toy_find_quic_id(toy, key);
+
+	assert_true(at < toy->quic_id_count);
+	toy->quic_ids[at] = toy->quic_ids[--toy->quic_id_count];
+}
+
 static inline void toy_execute(struct toy *toy, const struct plan_operation *operation)
 {
 	const struct image *image = operation->image;
@@ -263,8 +312,20 @@ static inline void toy_execute(struct toy *toy, const struct plan_operation *ope
 	case PLAN_SET_LOAD:
 		toy_set_load(toy, operation);
 		break;
+	case PLAN_SET_QUIC_ID:
+		toy_set_quic_id(toy, operation->quic_id);
+		break;
+	case PLAN_DELETE_QUIC_ID:
+		toy_delete_quic_id(toy, &operation->quic_id->key);
+		break;
 	case PLAN_SET_POLICY:
 		toy_set_policy(toy, image);
+		break;
+	case PLAN_SET_ACCESS:
+		toy_set_access(toy, image);
+		break;
+	case PLAN_DELETE_ACCESS:
+		toy_delete_access(toy, image);
 		break;
 	case PLAN_SET_ORDER:
 		toy_set_order(toy, image);
@@ -370,9 +431,17 @@ static inline void toy_check_order(const struct toy *toy, const struct leat_serv
 	}
 }
 
+/* A server id never outlives its backend. */
+static inline void toy_check_quic_ids(const struct toy *toy)
+{
+	for (size_t i = 0; i < toy->quic_id_count; i++)
+		assert_true(toy->backends[toy->quic_ids[i].backend].exists);
+}
+
 /* Whatever packet comes now finds all that it is sent to. */
 static inline void toy_check_references(const struct toy *toy)
 {
+	toy_check_quic_ids(toy);
 	for (size_t i = 0; i < toy->services.count; i++) {
 		const struct leat_service_entry *entry = &toy->services.list[i];
 
@@ -405,6 +474,21 @@ static inline void toy_check_image_former(const struct toy *toy, const struct im
 				 image->former_slots[i].previous & LEAT_SLOT_BACKEND);
 }
 
+static inline void toy_check_image_quic_ids(const struct toy *toy, const struct image *image)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < toy->quic_id_count; i++)
+		count += toy->quic_ids[i].key.service == image->value.id;
+	assert_int_equal(count, image->quic_id_count);
+	for (size_t i = 0; i < image->quic_id_count; i++) {
+		size_t at = toy_find_quic_id(toy, &image->quic_ids[i].key);
+
+		assert_true(at < toy->quic_id_count);
+		assert_int_equal(toy->quic_ids[at].backend, image->quic_ids[i].backend);
+	}
+}
+
 static inline void toy_check_image(struct toy *toy, const struct image *image)
 {
 	const struct leat_service_entry *entry = toy_find(&toy->services, &image->key);
@@ -416,6 +500,9 @@ static inline void toy_check_image(struct toy *toy, const struct image *image)
 	assert_memory_equal(table->slots, image->slots, table->size * sizeof(*table->slots));
 	assert_memory_equal(&toy->policies[image->value.id], &image->policy, sizeof(image->policy));
 	toy_check_image_former(toy, image);
+	if (image->access)
+		assert_true(access_list_equal(toy->access[image->value.id], image->access));
+	toy_check_image_quic_ids(toy, image);
 	if (image->order) {
 		assert_int_equal(order->size, image->order_size);
 		assert_memory_equal(order->backends, image->order,
@@ -426,7 +513,7 @@ static inline void toy_check_image(struct toy *toy, const struct image *image)
 }
 
 struct toy_count {
-	size_t services, tables, clocks, orders, backends;
+	size_t services, tables, clocks, orders, lists, backends;
 };
 
 static inline struct toy_count toy_count(const struct toy *toy)
@@ -439,8 +526,10 @@ static inline struct toy_count toy_count(const struct toy *toy)
 		count.tables += toy->tables[i].slots != NULL;
 		count.clocks += toy->clocks[i].opened != NULL;
 	}
-	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++)
+	for (size_t i = 0; i < LEAT_MAX_SERVICES; i++) {
 		count.orders += toy->orders[i].backends != NULL;
+		count.lists += toy->access[i] != NULL;
+	}
 	return count;
 }
 
@@ -455,6 +544,7 @@ static inline struct toy_count toy_count_images(struct image *const *images, siz
 		wanted.tables += images[i]->former_slots ? 2 : 1;
 		wanted.clocks += images[i]->open_count > 0;
 		wanted.orders += images[i]->value.scheduler == LEAT_SCHEDULER_ROUND_ROBIN;
+		wanted.lists += images[i]->has_access;
 		wanted.backends += images[i]->backend_count;
 	}
 	return wanted;

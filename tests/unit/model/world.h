@@ -24,6 +24,17 @@ static inline uint64_t pick(struct world *world, uint64_t count)
 	return sample_random(&world->random) % count;
 }
 
+/* Server ids of a configuration, which go around among the backends from one time to the next. */
+static inline void set_random_quic(struct world *world, struct service_config *service)
+{
+	unsigned int config = (unsigned int)pick(world, LEAT_QUIC_CONFIGS);
+	uint8_t turn = (uint8_t)pick(world, 3);
+
+	sample_set_quic(service, config);
+	for (size_t i = 0; i < service->backend_count; i++)
+		service->backends[i].server_ids[config].bytes[0] += turn;
+}
+
 static inline void add_random_service(struct world *world, struct config *config, size_t index)
 {
 	/* Primes, for maglev. */
@@ -36,11 +47,15 @@ static inline void add_random_service(struct world *world, struct config *config
 	service->hash = pick(world, 8) ? LEAT_HASH_FLOW : LEAT_HASH_SOURCE;
 	service->table = pick(world, 8) ? TABLE_RENDEZVOUS : TABLE_MAGLEV;
 	service->forward = pick(world, 4) ? LEAT_FORWARD_IPIP : LEAT_FORWARD_L2;
+	if (pick(world, 3) == 0)
+		service->access = sample_access(pick(world, 2) ? "10.0.0.0/8" : "2001:db8::/32");
 	service->tcp_idle_ms = pick(world, 4) ? LEAT_DEFAULT_TCP_IDLE_MS : LEAT_MIN_IDLE_MS;
 	for (size_t i = 0; i < BACKENDS; i++) {
 		if (pick(world, 4))
 			sample_add_backend(service, i, (uint32_t)pick(world, 3) * 100);
 	}
+	for (unsigned int i = 0; service->key.protocol == IPPROTO_UDP && i < pick(world, 4); i++)
+		set_random_quic(world, service);
 }
 
 static inline struct config *make_random_config(struct world *world)
