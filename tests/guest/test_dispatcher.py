@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Somebody else's XDP program on the same interface, before ours and after it."""
+"""
+Somebody else's XDP program on the same interface, before ours and after it.
+
+Newer kernels do not let programs that move a packet's start into the dispatcher of Debian 12's
+libxdp. There ours is alone, says so, and does no harm to others.
+"""
 
 import json
 import os
 import pathlib
+import platform
 import re
 
 import pytest
@@ -12,6 +18,8 @@ from namespace import PREFIX
 from network import compiled_program
 
 BEFORE, AFTER = 10, 90  # libxdp runs programs in this order; ours has its default, 50
+RELEASE = tuple(int(number) for number in platform.release().split(".")[:2])
+JOINS = RELEASE < (6, 12)
 PIN = pathlib.Path("/sys/fs/bpf") / f"{PREFIX}count"
 
 
@@ -21,9 +29,10 @@ class Count:
     def __init__(self, host):
         self.host = host
 
-    def attach(self, priority):
-        self.host.namespace.run("xdp-loader", "load", "--mode", "native", "--prio", priority,
-                                "--pin-path", PIN, "eth0", compiled_program("count"))
+    def attach(self, priority, check=True):
+        return self.host.namespace.run(
+            "xdp-loader", "load", "--mode", "native", "--prio", priority, "--pin-path", PIN,
+            "eth0", compiled_program("count"), check=check)
 
     def programs(self):
         """The programs behind the dispatcher, in their order: {name: id}."""
@@ -53,39 +62,56 @@ def ping_edge(deployment):
     deployment.client.run("ping", "-n", "-c", "5", "-i", "0.2", "-W", "5", deployment.edge.ipv4)
 
 
-def test_ours_joins_a_program_that_runs_before_it_and_leaves_it(deploy, count):
-    deployment = deploy([service()])
-    deployment.leatd.terminate()
-    other = count(deployment.edge)
-    other.attach(BEFORE)
-
-    deployment.leatd.start()
+def joined_program_that_was_first(deployment, other):
     assert list(other.programs()) == ["count", "leat"]
     before, forwarded = other.packets(), deployment.leatd.reason_packets("forwarded")
     deployment.send(60).assert_no_failure(at_least=60)
     assert deployment.leatd.reason_packets("forwarded") >= forwarded + 4 * 60
     assert other.packets() >= before + 4 * 60
-
     deployment.leatd.terminate()
+
+
+def refused_to_join(deployment):
+    assert deployment.leatd.process.wait(20) == 1
+    assert "this kernel needs a newer libxdp" in deployment.leatd.log()
+
+
+def test_a_program_that_was_there_first_is_joined_and_stays(deploy, count):
+    deployment = deploy([service()])
+    deployment.leatd.terminate()
+    other = count(deployment.edge)
+    other.attach(BEFORE)
+
+    if JOINS:
+        deployment.leatd.start()
+        joined_program_that_was_first(deployment, other)
+    else:
+        deployment.leatd.spawn()
+        refused_to_join(deployment)
+
     before = other.packets()
     ping_edge(deployment)
     assert list(other.programs()) == ["count"]
     assert other.packets() >= before + 5
 
 
-def test_a_program_behind_ours_comes_and_goes_under_load(deploy, count):
+def test_another_program_comes_and_goes_under_load(deploy, count):
     deployment = deploy([service()])
     other = count(deployment.edge)
+    interface = deployment.leatd.show("node", "show")["interfaces"][0]
+    assert (interface["dispatcher"], interface["mode"]) == (JOINS, "native")
 
     with deployment.stream(clients=2) as stream:
-        other.attach(AFTER)
+        came = other.attach(AFTER, check=False).returncode == 0
         stream.wait_for_more(100)
-        assert list(other.programs()) == ["leat", "count"]
-        before = other.packets()
-        ping_edge(deployment)
-        assert other.packets() >= before + 5
-        other.detach()
-        stream.wait_for_more(100)
+        if came:
+            assert list(other.programs()) == ["leat", "count"]
+            before = other.packets()
+            ping_edge(deployment)
+            assert other.packets() >= before + 5
+            other.detach()
+            stream.wait_for_more(100)
 
-    stream.result.assert_no_failure(at_least=200)
-    assert list(other.programs()) == ["leat"]
+    stream.result.assert_no_failure(at_least=100)
+    assert came == JOINS
+    assert JOINS or "no other XDP program can join it" in deployment.leatd.log()
