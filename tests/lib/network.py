@@ -24,16 +24,21 @@ from namespace import PREFIX, Namespace, shared_directory
 SERVICE4 = "192.0.2.10"
 SERVICE6 = "2001:db8:1::10"
 SERVICES4, SERVICES6 = "192.0.2.0/24", "2001:db8:1::/64"
+BUILD = pathlib.Path(__file__).parents[2] / "build"
 FABRIC_MTU = 1600  # room for an outer header around a client's 1500 bytes
 
 
 @functools.cache
 def compiled_program(name):
-    """The path of a compiled NAME.bpf.c, which is there until this process ends."""
+    """The path of a compiled NAME.bpf.c, which is there until this process ends at least."""
+    source = pathlib.Path(__file__).parent / f"{name}.bpf.c"
+    built = BUILD / "bpf" / f"{name}.bpf.o"
+    if built.exists() and built.stat().st_mtime > source.stat().st_mtime:
+        return built
     program = shared_directory() / f"{name}.o"
     subprocess.run([os.environ.get("CLANG", "clang"), "-O2", "-g", "-target", "bpf", "-idirafter",
                     f"/usr/include/{platform.machine()}-linux-gnu", "-c",
-                    pathlib.Path(__file__).parent / f"{name}.bpf.c", "-o", program], check=True)
+                    source, "-o", program], check=True)
     return program
 
 
