@@ -242,12 +242,96 @@ static __always_inline int answer_too_big(struct xdp_md *ctx, __u32 mtu)
 	return XDP_TX;
 }
 
+#define RESET_FLAGS 0x5004 /* five words of header, and RST */
+#define RESET_ASKED 0x14   /* ACK, without RST */
+
+/* What a segment with an ACK gets of which nobody knows (RFC 9293, 3.5.2). `pseudo` is the sum of the
+ * addresses. */
+static __always_inline int write_reset(__u32 *tcp, __u64 pseudo)
+{
+	if ((((__u8 *)tcp)[TCP_FLAGS_OFFSET] & RESET_ASKED) != 0x10)
+		return -1;
+	tcp[0] = leat_swap_ports(tcp[0]);
+	tcp[1] = tcp[2];
+	tcp[2] = 0;
+	tcp[3] = bpf_htonl((__u32)RESET_FLAGS << 16);
+	tcp[4] = 0;
+	pseudo += bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(struct tcphdr));
+	((__u16 *)tcp)[8] =
+		checksum_finish_long(pseudo + checksum_words(tcp, sizeof(struct tcphdr) / 4));
+	return 0;
+}
+
+/* Without options. How long the packet is then, or 0. */
+static __always_inline __u32 reset_ipv4(struct cursor *c)
+{
+	const __u16 len = bpf_htons(sizeof(struct iphdr) + sizeof(struct tcphdr));
+	struct iphdr *ip = c->at;
+	__be32 source;
+	__u16 was;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > c->end || ip->ihl != 5 ||
+	    ip->protocol != IPPROTO_TCP ||
+	    write_reset((void *)(ip + 1), (__u64)ip->saddr + ip->daddr))
+		return 0;
+	source = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = source;
+	ip->check = checksum_replace(ip->check, ip->tot_len, len);
+	ip->tot_len = len;
+	was = *(__u16 *)&ip->ttl;
+	ip->ttl = ANSWER_TTL;
+	ip->check = checksum_replace(ip->check, was, *(__u16 *)&ip->ttl);
+	return sizeof(*ip) + sizeof(struct tcphdr);
+}
+
+/* Without extension headers. */
+static __always_inline __u32 reset_ipv6(struct cursor *c)
+{
+	struct ipv6hdr *ip = c->at;
+	struct in6_addr source;
+	__u64 addresses;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > c->end || ip->nexthdr != IPPROTO_TCP)
+		return 0;
+	addresses = checksum_words((void *)&ip->saddr, 2 * sizeof(ip->saddr) / 4);
+	if (write_reset((void *)(ip + 1), addresses))
+		return 0;
+	source = ip->saddr;
+	ip->saddr = ip->daddr;
+	ip->daddr = source;
+	ip->payload_len = bpf_htons(sizeof(struct tcphdr));
+	ip->hop_limit = ANSWER_TTL;
+	return sizeof(*ip) + sizeof(struct tcphdr);
+}
+
+static __always_inline int answer_reset(struct xdp_md *ctx)
+{
+	struct cursor c = { .at = (void *)(long)ctx->data, .end = (void *)(long)ctx->data_end };
+	struct ethhdr *eth = c.at;
+	int proto = parse_link(&c);
+	__u32 link_len = link_parsed_len(ctx, &c), len;
+
+	if (proto < 0)
+		return XDP_DROP;
+	len = proto == bpf_htons(ETH_P_IP) ? reset_ipv4(&c) : reset_ipv6(&c);
+	if (!len || !may_answer())
+		return XDP_DROP;
+	swap_macs(eth);
+	len += link_len;
+	if (bpf_xdp_adjust_tail(ctx, (int)len - (int)bpf_xdp_get_buff_len(ctx)))
+		return XDP_DROP;
+	return XDP_TX;
+}
+
 /* The packet is counted, and becomes its own answer. mtu: of one that is too big, what would fit; 0: it
  * is nothing that may be answered. */
 __noinline int answer(struct xdp_md *ctx, __u32 reason, __u32 mtu)
 {
 	if (reason == LEAT_ECHO)
 		return answer_echo(ctx);
+	if (options.nat && reason == LEAT_NAT_NO_STATE)
+		return answer_reset(ctx);
 	return answer_too_big(ctx, mtu);
 }
 

@@ -20,6 +20,8 @@ static __always_inline int balance_service(struct packet *p, const struct leat_s
 	int r = packet_check(p);
 	__u32 id;
 
+	if (r == 0 && options.nat && service->flags & LEAT_SERVICE_NAT)
+		return UNUSUAL;
 	if (r == 0)
 		r = access_check(service->id, &p->source);
 	if (r == 0)
@@ -44,7 +46,7 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 		return r;
 	service = service_find(p);
 	if (!service)
-		return -LEAT_NOT_OURS;
+		return options.nat ? UNUSUAL : -LEAT_NOT_OURS;
 	return verdict_of_service(service, packet_size(p), balance_service(p, service));
 }
 

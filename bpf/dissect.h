@@ -27,8 +27,9 @@ struct dissection {
 	__u32 ports;
 	__u32 size; /* of the whole frame */
 	__u32 link_len;
-	__u32 ip_len;	 /* by the header's own account */
-	__u32 l4_offset; /* from the IP header */
+	__u32 ip_len;	     /* by the header's own account */
+	__u32 l4_offset;     /* from the IP header */
+	__u32 quoted_offset; /* of the transport that an ICMP error quotes, from what it quotes */
 	__u32 fragment_id;
 	__u8 protocol; /* of the packet itself */
 	__u8 tos;
@@ -218,6 +219,7 @@ static __always_inline int dissect_quoted(struct dissection *d, struct xdp_md *c
 {
 	struct fragment fragment = { 0 };
 	struct leat_addr source, destination;
+	const void *quoted = c->at;
 	int protocol = walk_ip(ctx, c, proto, &source, &destination, &fragment);
 	__u32 ports;
 
@@ -226,7 +228,8 @@ static __always_inline int dissect_quoted(struct dissection *d, struct xdp_md *c
 		return -LEAT_NOT_TCP_UDP;
 	ports = *(__u32 *)c->at;
 	d->source = destination;
-	d->ports = ports << 16 | ports >> 16;
+	d->ports = leat_swap_ports(ports);
+	d->quoted_offset = c->at - quoted;
 	d->key.port = d->ports >> 16;
 	d->key.protocol = protocol;
 	d->shape = SHAPE_ERROR;

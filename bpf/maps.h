@@ -240,6 +240,27 @@ struct {
 	__type(value, struct leat_counter);
 } retired SEC(".maps");
 
+/*
+ * Flows that are translated: each direction by its packets as they come in. Not allocated beforehand:
+ * where nothing is translated, it takes what its buckets take.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LEAT_NAT_ENTRIES);
+	__type(key, struct leat_nat_key);
+	__type(value, struct leat_nat);
+} nat_flows SEC(".maps");
+
+/* By family, 4 or 6. Such a map replaces a value as a whole. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct leat_nat_pool);
+} nat_pool SEC(".maps");
+
 /* The daemon's notes to its successor; no program reads them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -9,6 +9,8 @@
 #include "bpf/dissect.h"
 #include "bpf/forward.h"
 #include "bpf/fragment.h"
+#include "bpf/nat.h"
+#include "bpf/nat_rewrite.h"
 #include "bpf/rate.h"
 #include "bpf/service.h"
 #include "bpf/verdict.h"
@@ -90,6 +92,152 @@ static __always_inline int unusual_pick(const struct leat_service *service, stru
 	return unusual_forward(p, d, id);
 }
 
+/* Fragments but the first have no ports, and quotes may be cut short. */
+static __always_inline int nat_check(const struct dissection *d)
+{
+	__u32 least = d->l4_offset;
+	int r = unusual_check(d);
+
+	if (r < 0)
+		return r;
+	if (d->shape == SHAPE_FIRST)
+		return -LEAT_NAT_SHAPE;
+	if (d->shape == SHAPE_ERROR)
+		least += sizeof(struct icmp_header) + d->quoted_offset + sizeof(struct udphdr);
+	return d->ip_len < least ? -LEAT_BAD_LENGTH : 0;
+}
+
+static __always_inline int nat_send(struct packet *p, const struct dissection *d,
+				    const struct leat_backend *backend)
+{
+	struct outbound out = { .link_len = d->link_len, .ip_len = d->ip_len };
+	int r = nat_rewrite(p->ctx);
+
+	return r < 0 ? r : encapsulate_any(p->ctx, backend, &out);
+}
+
+static __always_inline int nat_forward(struct packet *p, const struct dissection *d, __u32 id)
+{
+	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	int r;
+
+	if (!backend)
+		return -LEAT_INTERNAL;
+	r = nat_send(p, d, backend);
+	if (r == 0)
+		r = forward_transmit(p, backend);
+	return r < 0 ? r : verdict_forwarded(id, d->size, r);
+}
+
+/* Whether a packet can go to a backend: before a flow is noted for it. */
+static __always_inline int nat_check_backend(struct packet *p, const struct dissection *d, __u32 id)
+{
+	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	int r;
+
+	if (!backend)
+		return -LEAT_INTERNAL;
+	if (options.trace)
+		trace.backend = id;
+	p->ip_len = d->ip_len;
+	r = forward_check_size(p, backend);
+	if (r < 0 && d->shape == SHAPE_ERROR)
+		p->mtu = 0;
+	if (r < 0)
+		return r;
+	return backend->forward % LEAT_FORWARD_TAGGED == LEAT_FORWARD_NAT ? 0 : -LEAT_NO_NEXT_HOP;
+}
+
+/* Only a TCP flow's first packet says that it is one. */
+static __always_inline int nat_opens(const struct dissection *d)
+{
+	if (d->shape == SHAPE_ERROR)
+		return 0;
+	return d->key.protocol == IPPROTO_UDP || (d->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* A client's packet. The backend is picked as for any other packet, so that schedulers and drains count its
+ * flow; where that is noted already, its packets go there whatever was picked. */
+static __always_inline int nat_client(struct packet *p, const struct dissection *d,
+				      const struct leat_service *service)
+{
+	int r = nat_check(d), known, picked;
+	__u32 id = 0;
+
+	if (r == 0)
+		r = access_check(service->id, &d->source);
+	if (r < 0)
+		return r;
+	known = nat_find_client(p->ctx);
+	barrier_var(known);
+	if (known < 0)
+		return known;
+	if (!known && !nat_opens(d))
+		return -LEAT_NAT_NO_STATE;
+	r = known ? 0 : rate_check(service, p);
+	if (r < 0)
+		return r;
+	picked = service_pick_id(service, p, &id);
+	if (!known && picked < 0)
+		return picked;
+	if (known)
+		id = known;
+	r = nat_check_backend(p, d, id);
+	if (r == 0 && !known) {
+		r = nat_open(service->id, id);
+		barrier_var(r);
+		id = r;
+	}
+	return r < 0 ? r : nat_forward(p, d, id);
+}
+
+/* It leaves as the client's packets came, turned round. */
+static __always_inline int nat_send_back(struct packet *p, const struct dissection *d,
+					 struct nat_work *work)
+{
+	int r;
+
+	work->back.forward = LEAT_FORWARD_L2;
+	work->back.ifindex = work->nat.ifindex;
+	work->back.vlan = work->nat.vlan;
+	__builtin_memcpy(work->back.dst_mac, work->nat.client_mac, sizeof(work->back.dst_mac));
+	__builtin_memcpy(work->back.src_mac, work->nat.own_mac, sizeof(work->back.src_mac));
+	r = nat_send(p, d, &work->back);
+	if (r < 0)
+		return r;
+	count(&reason_count, LEAT_NAT_REPLY, d->size);
+	if (options.trace)
+		trace.reason = LEAT_NAT_REPLY;
+	if (work->nat.ifindex == p->ctx->ingress_ifindex)
+		return XDP_TX;
+	return bpf_redirect(work->nat.ifindex, 0);
+}
+
+/* A packet for no service: a backend's, if its flow is known. The kernel's own connections may have the
+ * same address. */
+static __always_inline int nat_reply(struct packet *p, const struct dissection *d)
+{
+	struct nat_work *work = nat_work();
+	int id, r;
+
+	if (!options.nat || !work)
+		return -LEAT_NOT_OURS;
+	id = nat_find_reply();
+	barrier_var(id);
+	if (id <= 0)
+		return -LEAT_NOT_OURS;
+	if (options.trace) {
+		trace.service = work->nat.service + 1;
+		trace.backend = id;
+	}
+	r = nat_check(d);
+	if (r == 0)
+		r = nat_send_back(p, d, work);
+	if (r < 0)
+		count(&service_count, work->nat.service, d->size);
+	return r;
+}
+
 /* TCP or UDP, with its ports. */
 static __always_inline int unusual_service(struct packet *p, const struct dissection *d)
 {
@@ -105,7 +253,9 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->is_quoted = d->shape == SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)
-		return -LEAT_NOT_OURS;
+		return nat_reply(p, d);
+	if (options.nat && service->flags & LEAT_SERVICE_NAT)
+		return verdict_of_service(service, d->size, nat_client(p, d, service));
 	return verdict_of_service(service, d->size, unusual_pick(service, p, d));
 }
 

@@ -80,6 +80,22 @@ static __always_inline __u64 leat_second_hash(__u64 hash)
 	return leat_mix(hash + 0x9e3779b97f4a7c15ULL);
 }
 
+/* Of a source and destination port, the other way round. */
+static __always_inline __u32 leat_swap_ports(__u32 ports)
+{
+	return ports << 16 | ports >> 16;
+}
+
+/* The key of the other direction of a flow, of which this one's packets become `nat`. */
+static __always_inline void leat_nat_peer(const struct leat_nat_key *key,
+					  const struct leat_nat *nat, struct leat_nat_key *ret_peer)
+{
+	ret_peer->source = nat->destination;
+	ret_peer->destination = nat->source;
+	ret_peer->ports = leat_swap_ports(nat->ports);
+	ret_peer->protocol = key->protocol;
+}
+
 static __always_inline int leat_service_key_equal(const struct leat_service_key *a,
 						  const struct leat_service_key *b)
 {

@@ -54,6 +54,7 @@ enum leat_service_flag {
 	LEAT_SERVICE_FRAGMENTS = 0x20, /* fragments that come before their first one are hashed */
 	LEAT_SERVICE_RATE = 0x40,      /* a source may open so many flows in a second */
 	LEAT_SERVICE_QUIC = 0x80,      /* connection ids name backends */
+	LEAT_SERVICE_NAT = 0x08,       /* its packets are translated */
 };
 
 /* How a flow finds its slot. */
@@ -277,6 +278,7 @@ enum leat_forward {
 	LEAT_FORWARD_L2,
 	LEAT_FORWARD_IPIP,
 	LEAT_FORWARD_GUE,
+	LEAT_FORWARD_NAT,
 	LEAT_FORWARD_UNRESOLVED, /* keeps its flows, whose packets are dropped meanwhile */
 };
 
@@ -325,7 +327,60 @@ struct leat_backend {
 			__be16 gue_port; /* destination */
 			__u32 outer_rest[LEAT_OUTER_MAX / 4 - 1];
 		};
+		struct {
+			__be16 nat_vlan; /* the same as above */
+			__be16 nat_port; /* of the backend; 0: the one that the packet is for */
+			__u32 nat_zero;
+			struct leat_addr nat_address; /* the backend's own */
+		};
 	};
+};
+
+/* A packet that is translated, as it comes in: a client's for a service, or a backend's for an address of
+ * the pool. */
+struct leat_nat_key {
+	struct leat_addr source;
+	struct leat_addr destination;
+	__u32 ports;	/* source and destination, as they stand in the packet */
+	__u32 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+/* Of one direction of a flow. */
+enum leat_nat_flag {
+	LEAT_NAT_FROM_BACKEND = 1, /* from the backend; else from the client */
+	LEAT_NAT_LIVE = 2,	   /* a packet came; of a TCP client, one that does not open */
+	LEAT_NAT_FIN = 4,
+	LEAT_NAT_RST = 8, /* and nothing else after it */
+};
+
+/*
+ * What such a packet becomes. A flow has two entries, one for each direction, whose keys follow from each
+ * other: leat_nat_peer(). Each is written by packets of its own direction alone. Both say how the
+ * client's last packet came in, because the backend's leave by that way.
+ */
+struct leat_nat {
+	struct leat_addr source;
+	struct leat_addr destination;
+	__u32 ports;
+	__u32 seen; /* ticks; written at most once a tick */
+	__u32 ifindex;
+	__be16 vlan; /* VID of the tag; 0: none */
+	__u16 backend;
+	__u16 service; /* id */
+	__u8 flags;    /* enum leat_nat_flag */
+	__u8 zero;
+	__u8 own_mac[6];
+	__u8 client_mac[6]; /* of the client's side */
+};
+
+/* Where the ports of flows to backends are taken from; one for each family. */
+struct leat_nat_pool {
+	__u32 count; /* addresses; 0: there is no pool */
+	__u16 first_port;
+	__u16 zero;
+	__u32 port_count;
+	__u32 zero_too;
+	struct leat_addr addresses[LEAT_NAT_ADDRESSES];
 };
 
 /* Of one CPU: the ICMP errors that it sent within a tick. */
@@ -385,6 +440,7 @@ struct leat_options {
 	__u8 rate;   /* some service limits how many flows a source opens */
 	__u8 access; /* there is a list of sources to let in or to keep out */
 	__u8 quic;   /* some service goes by connection ids */
+	__u8 nat;    /* some service's packets are translated */
 };
 
 /* Of the pinned maps, set before load: a program that replaces another finds the same flows. */
@@ -419,6 +475,9 @@ LEAT_SAME_SIZE(struct leat_policy, 24);
 LEAT_SAME_SIZE(struct leat_quic_key, 20);
 LEAT_SAME_SIZE(struct leat_source_bucket, 64);
 LEAT_SAME_SIZE(struct leat_load, 8);
+LEAT_SAME_SIZE(struct leat_nat_key, 40);
+LEAT_SAME_SIZE(struct leat_nat, 64);
+LEAT_SAME_SIZE(struct leat_nat_pool, 16 + 16 * LEAT_NAT_ADDRESSES);
 LEAT_SAME_SIZE(struct leat_order_line, 64);
 LEAT_SAME_SIZE(struct leat_prefix, 20);
 LEAT_SAME_SIZE(struct leat_registry_key, 40);

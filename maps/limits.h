@@ -21,6 +21,10 @@
 #define LEAT_FRAGMENT_BUCKETS	  8192	 /* of packets that come in fragments */
 #define LEAT_SOURCE_BUCKETS	  65536	 /* of services with `rate`; a power of two */
 #define LEAT_MAX_QUIC_IDS	  229376 /* 7 of each backend: one for each configuration */
+#define LEAT_NAT_ENTRIES	  524288 /* two for each flow that is translated */
+#define LEAT_NAT_ADDRESSES	  64	 /* of the pool, of each family */
+#define LEAT_NAT_PROBES		  32	 /* ports that a new flow tries */
+#define LEAT_NAT_CLOSING_MS	  240000 /* how long a half-closed one may be silent (RFC 5382) */
 #define LEAT_FRAGMENT_MS	  30000 /* how long the first one is remembered (RFC 1122, 3.3.2) */
 #define LEAT_MAX_EXTENSIONS	  6	/* IPv6 headers before the transport's */
 #define LEAT_ANSWERS_PER_TICK	  1000	/* ICMP errors that each CPU sends in a second, at most */

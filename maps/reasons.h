@@ -40,7 +40,17 @@
 	  "opens a flow, and its source has opened more than the service's rate allows")           \
 	X(DENIED, DROP, "denied", "for a service, and a deny list has its source")                 \
 	X(NOT_ALLOWED, DROP, "not_allowed",                                                        \
-	  "for a service with an allow list, which has not its source")
+	  "for a service with an allow list, which has not its source")                            \
+	X(NAT_REPLY, FORWARD, "nat_reply",                                                         \
+	  "from a backend, translated back and sent to its client")                                \
+	X(NAT_NO_STATE, ANSWER, "nat_no_state",                                                    \
+	  "for a service with nat, of a flow that is not known; TCP is reset")                     \
+	X(NAT_EXHAUSTED, DROP, "nat_exhausted",                                                    \
+	  "opens a flow with nat, and no free port of the pool was found")                         \
+	X(NAT_FULL, DROP, "nat_full", "opens a flow with nat, and there is no room to note it")    \
+	X(NAT_TTL, DROP, "nat_ttl", "of a flow with nat, and its TTL or hop limit ends here")      \
+	X(NAT_SHAPE, DROP, "nat_shape",                                                            \
+	  "of a flow with nat, but a fragment or behind tags that are not given back")
 
 enum leat_reason {
 #define X(name, verdict, label, text) LEAT_##name,

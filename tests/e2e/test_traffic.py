@@ -19,6 +19,8 @@ WAYS = {
     "ipip-6in4": {"forward": "ipip", "address": SERVICE6, "outer": 4},
     "gue-4in4": {"forward": "gue", "address": SERVICE4, "outer": 4},
     "gue-6in6": {"forward": "gue", "address": SERVICE6, "outer": 6},
+    "nat-ipv4": {"forward": "nat", "address": SERVICE4},
+    "nat-ipv6": {"forward": "nat", "address": SERVICE6},
 }
 every_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 

@@ -186,6 +186,80 @@ def icmp():
     yield "unreachable-6", ethernet() / internet(6, src=router[6]) / ICMPv6DestUnreach() / quoted(6)
 
 
+POOL = {4: "192.0.2.200", 6: "2001:db8:1::200"}
+TRANSLATED = {4: "198.51.100.101", 6: "2001:db8:2::101"}
+
+
+def reply(family, **fields):
+    """What a backend answers to the flow that the scene has opened."""
+    header = internet(family, src=TRANSLATED[family], dst=POOL[family], **fields)
+    if family == 4:
+        return header / TCP(sport=8080, dport=7000, flags="SA") / Raw(b"hello")
+    return header / UDP(sport=53, dport=7000) / Raw(b"hello")
+
+
+def towards(family):
+    """What the node has sent to that backend, as a router quotes it."""
+    header = internet(family, src=POOL[family], dst=TRANSLATED[family])
+    if family == 4:
+        return header / TCP(sport=7000, dport=8080)
+    return header / UDP(sport=7000, dport=53) / Raw(b"hello")
+
+
+def back(family):
+    """What the node has sent to the client of that flow."""
+    header = internet(family, src={4: V4, 6: V6}[family] + "20", dst=CLIENT[family])
+    if family == 4:
+        return header / TCP(sport=80, dport=40000)
+    return header / UDP(sport=53, dport=40000) / Raw(b"hello")
+
+
+def translated():
+    nat = V4 + "20"
+    yield "nat-known", flags(to(nat), "A")
+    yield "nat-syn-again", to(nat)
+    yield "nat-fin", flags(to(nat), "FA")
+    yield "nat-rst", flags(to(nat), "R")
+    yield "nat-exhausted", to(nat, sport=40001)
+    yield "nat-unknown", flags(to(nat, sport=40001), "A")
+    yield "nat-unknown-rst", flags(to(nat, sport=40001), "RA")
+    yield "nat-unknown-tagged", ethernet() / Dot1Q(vlan=5) / flags(to(nat, sport=40001), "A")[IP]
+    yield "nat-ttl", to(nat, ttl=1)
+    yield "nat-first", to(nat, payload=bytes(24), id=8, flags="MF")
+    yield "nat-later", to(nat, payload=bytes(24), id=8, frag=3)
+    yield "nat-vlan", ethernet() / Dot1Q(vlan=5) / flags(to(nat), "A")[IP]
+    yield "nat-qinq", ethernet() / Dot1AD(vlan=5) / Dot1Q(vlan=6) / to(nat)[IP]
+    yield "nat-options", flags(to(nat, options=[IPOption_NOP()] * 8), "A")
+    yield "nat-short", to(nat, len=30)
+    for port in range(8):
+        yield f"nat-udp-{port}", to(nat, "udp", 9, sport=40000 + port)
+    yield "nat-udp-no-checksum", ethernet() / internet(4, dst=nat) \
+        / UDP(sport=40008, dport=9, chksum=0) / Raw(b"x")
+    yield "nat-too-big", to(nat, "udp", 9, bytes(1200), sport=40002)
+    yield "nat-6", to(V6 + "20", "udp", 53)
+    yield "nat-6-other", to(V6 + "20", "udp", 53, sport=40001)
+    yield "nat-6-ttl", to(V6 + "20", "udp", 53, hlim=1)
+    yield "nat-6-ext", ethernet() / internet(6, dst=V6 + "20") / IPv6ExtHdrDestOpt() \
+        / UDP(sport=40000, dport=53) / Raw(b"hello")
+    router = {4: "203.0.113.1", 6: "2001:db8:3::1"}
+    error = {4: ICMP(type=3, code=4, nexthopmtu=1400), 6: ICMPv6PacketTooBig(mtu=1280)}
+    for family in (4, 6):
+        yield f"nat-reply-{family}", ethernet() / reply(family)
+        yield f"nat-reply-vlan-{family}", ethernet() / Dot1Q(vlan=9) / reply(family)
+        whole = bytes(ethernet() / internet(family, src=router[family],
+                                            dst={4: V4, 6: V6}[family] + "20")
+                      / error[family] / back(family))
+        yield f"nat-error-{family}", whole
+        yield f"nat-error-cut-{family}", whole[:-12]
+        yield f"nat-error-back-{family}", ethernet() / internet(
+            family, src=router[family], dst=POOL[family]) / error[family] / towards(family)
+    yield "nat-reply-first", ethernet() / reply(4, flags="MF")
+    yield "nat-reply-ttl", ethernet() / reply(4, ttl=1)
+    yield "nat-error-8", bytes(ethernet() / internet(4, src=router[4], dst=nat, len=56)
+                               / ICMP(type=3, code=1) / back(4))[:14 + 56]
+    yield "pool-stranger", to(POOL[4], dport=7000)
+
+
 def tunnelled():
     """What leat-decap gets."""
     inner = {4: to(V4 + "10")[IP], 6: to(V6 + "10")[IPv6]}
@@ -214,7 +288,7 @@ def main(directory=HERE / "corpus" / "packet"):
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
-    for kind in (services, sizes, shapes, strangers, fragments, quic, icmp, tunnelled):
+    for kind in (services, sizes, shapes, strangers, fragments, quic, icmp, translated, tunnelled):
         for name, frame in kind():
             (directory / name).write_bytes(bytes(frame))
 

@@ -298,6 +298,98 @@ static void check_mtu(const struct frame *out, const struct backend *backend)
 	require(!mtu || out->len <= mtu, "does not fit");
 }
 
+static bool is_pool_address(const struct scene *scene, const uint8_t *at, unsigned int family)
+{
+	const struct nat_config *nat = &scene->node.config->nat;
+	enum nat_family which = family == 4 ? NAT_IPV4 : NAT_IPV6;
+
+	for (uint32_t i = 0; i < nat->counts[which]; i++) {
+		if (is_address(at, family, &nat->addresses[which][i]))
+			return true;
+	}
+	return false;
+}
+
+static bool is_for_pool(const struct scene *scene, const struct frame *f)
+{
+	return scene->datapath.options.nat && f->family &&
+	       is_pool_address(scene, f->destination, f->family);
+}
+
+static size_t check_offset(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP ? 16 : 6;
+}
+
+/* Ports and checksum are all that differs. */
+static void check_translated_transport(const struct frame *in, const struct frame *out)
+{
+	struct bytes from = payload_of(in), to = payload_of(out);
+	size_t at = check_offset(in->next);
+
+	require(memcmp(from.at + 4, to.at + 4, at - 4) == 0, "the transport's header has changed");
+	require(bytes_equal(bytes_from(from, at + 2), bytes_from(to, at + 2)),
+		"the payload has changed");
+	if (in->next == IPPROTO_UDP)
+		require(!get16(from.at + at) == !get16(to.at + at), "a checksum came or went");
+	require(!is_sound(in) || is_sound(out), "the transport's checksum is wrong");
+}
+
+static void check_translated_ip(const struct frame *in, const struct frame *out)
+{
+	require(in->family == out->family && in->type == out->type, "another family");
+	require(in->ip.size == out->ip.size && in->len == out->len &&
+			in->header_len == out->header_len && in->tos == out->tos &&
+			in->next == out->next,
+		"another IP header");
+	require(in->ttl > 1 && out->ttl == in->ttl - 1, "another TTL");
+	if (in->family == 4 && sum_bytes(0, in->ip.at, in->header_len) == 0xffff)
+		require(sum_bytes(0, out->ip.at, out->header_len) == 0xffff,
+			"the IP header's checksum is wrong");
+	if (in->next == IPPROTO_TCP || in->next == IPPROTO_UDP)
+		check_translated_transport(in, out);
+	else if (in->next == (in->family == 4 ? 1 : 58) && sum_icmp(in, payload_of(in)) == 0xffff)
+		require(sum_icmp(out, payload_of(out)) == 0xffff, "ICMP's checksum is wrong");
+}
+
+/* From the pool to the backend and its port. */
+static void check_towards_backend(const struct scene *scene, const struct frame *in,
+				  const struct frame *out, const struct backend *backend)
+{
+	const struct nat_config *nat = &scene->node.config->nat;
+	const uint8_t *from = in->ip.at + in->header_len, *to = out->ip.at + out->header_len;
+
+	require(is_pool_address(scene, out->source, out->family), "not from the pool");
+	require(is_address(out->destination, out->family, &backend->config.address),
+		"not to the backend");
+	if (in->next != IPPROTO_TCP && in->next != IPPROTO_UDP)
+		return;
+	require(get16(to) >= nat->first_port && get16(to) <= nat->last_port,
+		"not from the pool's ports");
+	require(get16(to + 2) == (backend->config.port ? backend->config.port : get16(from + 2)),
+		"not to the backend's port");
+}
+
+static void check_translated(const struct scene *scene, struct bytes all,
+			     const struct outcome *outcome, const struct backend *backend)
+{
+	struct frame in = frame_read(all, 2), out = frame_read(outcome->out, 2);
+
+	require(in.family && in.len <= in.ip.size && in.len >= in.header_len,
+		"what is translated is no IP packet");
+	check_translated_ip(&in, &out);
+	if (outcome->trace.reason == LEAT_FORWARDED) {
+		check_link(&in, &out, backend);
+		check_mtu(&out, backend);
+		check_towards_backend(scene, &in, &out, backend);
+		return;
+	}
+	require(outcome->action == XDP_TX || outcome->action == XDP_REDIRECT, "it goes nowhere");
+	require(is_for_pool(scene, &in), "not for the pool");
+	require(is_address(out.source, out.family, &backend->service->config.key.address),
+		"not from the service");
+}
+
 static void check_forwarded(const struct scene *scene, struct bytes all,
 			    const struct outcome *outcome)
 {
@@ -306,6 +398,10 @@ static void check_forwarded(const struct scene *scene, struct bytes all,
 	struct bytes inner = out.ip;
 
 	require(backend, "to no backend");
+	if (backend->service->config.forward == LEAT_FORWARD_NAT) {
+		check_translated(scene, all, outcome, backend);
+		return;
+	}
 	require(in.family && in.len <= in.ip.size && in.len >= in.header_len,
 		"what is forwarded is no IP packet");
 	require(is_address(in.destination, in.family, &backend->service->config.key.address),
@@ -378,9 +474,31 @@ static void check_too_big(const struct scene *scene, const struct frame *in,
 		"quotes something else");
 	require(backend, "to no backend");
 	outer = address_is_ipv4(&backend->config.address) ? IPV4_LEN : IPV6_LEN;
+	if (backend->service->config.forward == LEAT_FORWARD_NAT)
+		outer = 0;
 	require(mtu == backend->next_hop.mtu - outer || mtu == (is_ipv4 ? 68 : IPV6_MIN),
 		"another MTU");
 	require(in->len > mtu || (!is_ipv4 && mtu == IPV6_MIN), "it would have fit");
+}
+
+/* Of a connection that the sender believes in. */
+static void check_reset(const struct frame *in, const struct frame *out)
+{
+	struct bytes segment = payload_of(in), reset = payload_of(out);
+
+	require(in->next == IPPROTO_TCP && out->next == IPPROTO_TCP, "no TCP");
+	require(reset.size == TCP_LEN && out->ip.size == out->header_len + TCP_LEN,
+		"another length");
+	require(segment.at[13] & 0x10 && !(segment.at[13] & 0x04) && reset.at[13] == 0x04,
+		"no reset of a segment with ACK");
+	require(memcmp(reset.at, segment.at + 2, 2) == 0 &&
+			memcmp(reset.at + 2, segment.at, 2) == 0,
+		"other ports");
+	require(memcmp(reset.at + 4, segment.at + 8, 4) == 0, "another sequence number");
+	require(sum_payload(out, reset, IPPROTO_TCP) == 0xffff, "TCP's checksum is wrong");
+	if (in->family == 4 && sum_bytes(0, in->ip.at, in->header_len) == 0xffff)
+		require(sum_bytes(0, out->ip.at, out->header_len) == 0xffff,
+			"the IP header's checksum is wrong");
 }
 
 static void check_answer(const struct scene *scene, struct bytes all, const struct outcome *outcome)
@@ -396,6 +514,8 @@ static void check_answer(const struct scene *scene, struct bytes all, const stru
 	check_answer_link(&in, &out);
 	if (outcome->trace.reason == LEAT_ECHO)
 		check_echo(&in, &out);
+	else if (outcome->trace.reason == LEAT_NAT_NO_STATE)
+		check_reset(&in, &out);
 	else
 		check_too_big(scene, &in, &out, outcome);
 }
@@ -568,6 +688,8 @@ static void check_found(const struct scene *scene, struct bytes all, const struc
 	struct frame in = frame_read(all, 2);
 	const struct service *service;
 
+	if (is_for_pool(scene, &in))
+		return;
 	if (!is_for_service_address(scene, &in))
 		require(outcome->action == XDP_PASS, "for no service, and did not pass");
 	if (outcome->seen < all.size || !in.family || !is_sound(&in))
@@ -619,6 +741,7 @@ void opinion_of_counters(const struct scene *scene, struct bytes in, const struc
 {
 	const struct datapath *datapath = &scene->datapath;
 	bool is_forwarded = outcome->trace.reason == LEAT_FORWARDED;
+	bool is_reply = outcome->trace.reason == LEAT_NAT_REPLY;
 	uint32_t service = outcome->trace.service;
 	size_t seen = outcome->seen;
 	unsigned int total = 0;
@@ -636,7 +759,7 @@ void opinion_of_counters(const struct scene *scene, struct bytes in, const struc
 			"not counted at its reason");
 	for (uint32_t i = 0; i < SCENE_MAX_SERVICES; i++)
 		require(counted(&datapath->service_count, i, &in, seen) ==
-				(!is_forwarded && service == i + 1),
+				(!is_forwarded && !is_reply && service == i + 1),
 			"not counted at its service");
 }
 
@@ -647,7 +770,8 @@ struct bytes opinion_find_inner(const struct scene *scene, struct bytes in,
 	struct frame read = frame_read(in, 2), out;
 
 	if (outcome->trace.reason != LEAT_FORWARDED || !backend ||
-	    backend->service->config.forward == LEAT_FORWARD_L2)
+	    backend->service->config.forward == LEAT_FORWARD_L2 ||
+	    backend->service->config.forward == LEAT_FORWARD_NAT)
 		return (struct bytes){ 0 };
 	out = frame_read(outcome->out, 2);
 	return out.link.size == ETH_HLEN ? read.ip : (struct bytes){ 0 };

@@ -17,6 +17,7 @@ static const char text[] =
 	"interfaces: [lo]\n"
 	"flows: 16384\n"
 	"deny: [198.18.0.0/16, \"2001:db8:bad::/48\"]\n"
+	"nat: { addresses: [192.0.2.200, '2001:db8:1::200'], ports: 7000-7000 }\n"
 	"services:\n"
 	"- { name: web, address: 192.0.2.10, port: 80, protocol: tcp, table_size: 1024,\n"
 	"    backends: [{ name: a1, address: 198.51.100.11 }, { name: a2, address: 198.51.100.12 },\n"
@@ -73,6 +74,14 @@ static const char text[] =
 	"    backends: [{ name: narrow2, address: 2001:db8:2::91 }] }\n"
 	"- { name: lost, address: 192.0.2.16, port: 80, protocol: tcp, table_size: 64,\n"
 	"    backends: [{ name: unresolved1, address: 198.51.100.92 }] }\n"
+	"- { name: nat, address: 192.0.2.20, port: 80, protocol: tcp, forward: nat, table_size: 64,\n"
+	"    backends: [{ name: m1, address: 198.51.100.101, port: 8080 }] }\n"
+	"- { name: nat6, address: 2001:db8:1::20, port: 53, protocol: udp, forward: nat,\n"
+	"    table_size: 64, backends: [{ name: m2, address: 2001:db8:2::101 }] }\n"
+	"- { name: nat-udp, address: 192.0.2.20, port: any, protocol: udp, forward: nat,\n"
+	"    table_size: 64, backends: [{ name: m3, address: 198.51.100.102 },\n"
+	"               { name: tagged4, address: 198.51.100.103 },\n"
+	"               { name: narrow3, address: 198.51.100.104 }] }\n"
 	"- { name: empty, address: 192.0.2.17, port: 80, protocol: tcp, table_size: 64,\n"
 	"    backends: [] }\n";
 
@@ -152,6 +161,69 @@ static void apply(struct scene *scene)
 		scene_fail("cannot apply the scene: %s", strerror(-r));
 }
 
+/* tests/datapath's client to a service with forward: nat, whose flow then has the pool's only port. */
+static void open_flow4(uint8_t *ip)
+{
+	static const uint8_t addresses[] = { 203, 0, 113, 77, 192, 0, 2, 20 };
+	const __be16 ports[] = { htons(40000), htons(80) };
+
+	ip[0] = 0x45;
+	ip[3] = 40;
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	memcpy(ip + 12, addresses, sizeof(addresses));
+	memcpy(ip + 20, ports, sizeof(ports));
+	ip[33] = 0x02;
+}
+
+static void open_flow6(uint8_t *ip)
+{
+	static const uint8_t addresses[] = {
+		0x20, 1, 0xd, 0xb8, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x77,
+		0x20, 1, 0xd, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20,
+	};
+	const __be16 ports[] = { htons(40000), htons(53) };
+
+	ip[0] = 0x60;
+	ip[5] = 8;
+	ip[6] = IPPROTO_UDP;
+	ip[7] = 64;
+	memcpy(ip + 8, addresses, sizeof(addresses));
+	memcpy(ip + 40, ports, sizeof(ports));
+	ip[45] = 8;
+}
+
+static void open_flow(struct scene *scene, uint16_t type, void (*fill)(uint8_t *ip))
+{
+	uint8_t bytes[80] = {
+		2, 0, 0, 0, 0, 0xe0, 2, 0, 0, 0, 0, 0xa0, (uint8_t)(type >> 8), (uint8_t)type,
+	};
+	struct host_frame frame;
+	struct leat_trace trace;
+
+	fill(bytes + 14);
+	if (host_frame_init(&frame, bytes, sizeof(bytes), sizeof(bytes)) < 0)
+		scene_fail("out of memory");
+	if (leat_run(&scene->datapath, &frame, &trace) != XDP_TX)
+		scene_fail("a flow is not translated, for the reason %u", trace.reason);
+	host_frame_deinit(&frame);
+}
+
+static void clear(const struct host_map *map)
+{
+	memset(map->values, 0, (size_t)map->max_entries * map->value_size);
+}
+
+static void open_flows(struct scene *scene)
+{
+	open_flow(scene, 0x0800, open_flow4);
+	open_flow(scene, 0x86dd, open_flow6);
+	/* As if nothing had been sent yet. */
+	clear(&scene->datapath.backend_count);
+	clear(&scene->datapath.dissected);
+	clear(&scene->datapath.nat_working);
+}
+
 /* Their slots are open from then on. */
 static void drain_some(struct node *node)
 {
@@ -169,7 +241,7 @@ static void add_key(struct host_map *map, const struct leat_addr *address)
 {
 	static const uint8_t one = 1;
 
-	if (host_map_update(map, address, &one) < 0)
+	if (host_map_update(map, address, &one, BPF_ANY) < 0)
 		scene_fail("the map %s is full", map->name);
 }
 
@@ -181,7 +253,7 @@ static void add_source(struct host_map *map, const struct prefix *prefix)
 	uint8_t family = leat_decap_family(&prefix->address);
 
 	memcpy(key.address, &prefix->address, sizeof(key.address));
-	if (host_map_update(map, &key, &family) < 0)
+	if (host_map_update(map, &key, &family, BPF_ANY) < 0)
 		scene_fail("the map %s is full", map->name);
 }
 
@@ -218,6 +290,7 @@ void scene_init(struct scene *scene)
 	apply(scene);
 	drain_some(&scene->node);
 	apply(scene);
+	open_flows(scene);
 	fill_decap(scene);
 }
 

@@ -20,13 +20,9 @@ FAST_PROBE = {**PROBE, "interval": f"{100 * SLOWNESS}ms", "timeout": f"{100 * SL
 def service(forward="l2", address=SERVICE4, outer=None, weights=None, suffix="", **keys):
     """
     A service over the first len(weights) backends of the network, or all of them. outer: 4 or 6,
-<<<<<<< HEAD
     the family of the backends' addresses; the service's own unless given. suffix: of the backends'
-    names, where another service has them by their other addresses.
-=======
-    the family of the backends' addresses; the service's own unless given. _server_ids: for QUIC, by
-    the backends' names.
->>>>>>> main
+    names, where another service has them by their other addresses. _server_ids: for QUIC, by the
+    backends' names.
     """
     return {"name": "web", "address": address, "port": 80, "protocol": "tcp", "forward": forward,
             "probe": PROBE, **keys, "_outer": outer, "_weights": weights, "_suffix": suffix}
@@ -60,18 +56,22 @@ class Deployment:
                 UdpEcho(host)
         self.leatd = Leatd(self.edge, self.directory)
         self._unwrap_where_needed(services)
+        self._send_whole_checksums(services)
         self.configure(services, **config)
         self.leatd.start()
 
     def configure(self, services, **config):
+        if any(one["forward"] == "nat" for one in services):
+            config = {"nat": {"addresses": [self.edge.ipv4, self.edge.ipv6]}, **config}
         self.leatd.write_config([self._filled_in(one) for one in services], **config)
 
     def _filled_in(self, one):
         """The service with its backends, in the form that leat.yaml has."""
         outer = one["_outer"] or (6 if ":" in one["address"] else 4)
         weights = one["_weights"] or [100] * len(self.network.backends)
+        port = {"port": one["_port"]} if one.get("_port") else {}
         backends = [{"name": host.name + one["_suffix"], "weight": weight,
-                     "address": host.ipv6 if outer == 6 else host.ipv4}
+                     "address": host.ipv6 if outer == 6 else host.ipv4, **port}
                     for host, weight in zip(self.network.backends, weights)]
         for backend in backends if one.get("_server_ids") else ():
             backend["server_id"] = one["_server_ids"][backend["name"]]
@@ -83,6 +83,12 @@ class Deployment:
         if self.is_unwrapping:
             for host in self.network.backends:
                 self.unwrap(host)
+
+    def _send_whole_checksums(self, services):
+        """Of what XDP changes, which the kernel then does not complete."""
+        if any(one["forward"] == "nat" for one in services):
+            for host in self.network.backends:
+                host.namespace.run("ethtool", "-K", "eth0", "tx", "off")
 
     def send(self, requests, address=SERVICE4, **options):
         return send_requests(self.client, requests, address, **options)

@@ -40,6 +40,8 @@ http {{
             if (-f {directory}/sick) {{ return 503 "sick\\n"; }}
             return 200 "healthy\\n";
         }}
+        location = /from {{ return 200 "$remote_addr $server_port\n"; }}
+        location = /large {{ alias {directory}/large; }}
         # A proxy answers when it has read all of the request.
         location = /upload {{ proxy_pass http://127.0.0.1:{probe_port}/; }}
         location / {{ return 200 "{name}\\n"; }}

@@ -39,6 +39,7 @@ static const struct flag leat_flags[] = {
 	{ "rate", offsetof(struct leat_options, rate) },
 	{ "access", offsetof(struct leat_options, access) },
 	{ "quic", offsetof(struct leat_options, quic) },
+	{ "nat", offsetof(struct leat_options, nat) },
 };
 _Static_assert(ARRAY_SIZE(leat_flags) == sizeof(struct leat_options), "an option is not tried");
 

@@ -33,7 +33,10 @@
 	X(loads)                                                                                   \
 	X(orders)                                                                                  \
 	X(cursors)                                                                                 \
-	X(event_count)
+	X(event_count)                                                                             \
+	X(nat_flows)                                                                               \
+	X(nat_pool)                                                                                \
+	X(nat_working)
 
 struct datapath {
 #define X(name) struct host_map name;

@@ -35,10 +35,12 @@
 /* The kernel's has pointers of 32 bits. */
 #define xdp_md host_frame
 
-#define bpf_map_lookup_elem(map, key)		     host_map_lookup(map, key)
-#define bpf_map_update_elem(map, key, value, flags)  host_map_update(host_map_of(map), key, value)
+#define bpf_map_lookup_elem(map, key) host_map_lookup(map, key)
+#define bpf_map_update_elem(map, key, value, flags)                                                \
+	host_map_update(host_map_of(map), key, value, flags)
 #define bpf_map_delete_elem(map, key)		     host_map_delete(host_map_of(map), key)
 #define bpf_redirect_map(map, key, flags)	     host_redirect(map, key, flags)
+#define bpf_redirect(ifindex, flags)		     XDP_REDIRECT
 #define bpf_xdp_adjust_head(ctx, delta)		     host_frame_adjust_head(ctx, delta)
 #define bpf_xdp_adjust_tail(ctx, delta)		     host_frame_adjust_tail(ctx, delta)
 #define bpf_xdp_get_buff_len(ctx)		     host_frame_size(ctx)

@@ -251,25 +251,28 @@ static uint32_t find_place(const struct host_map *map, const void *key)
 	return index;
 }
 
-static int hash_update(const struct host_map *map, const void *key, const void *value)
+static int hash_update(const struct host_map *map, const void *key, const void *value,
+		       uint64_t flags)
 {
 	static const bool is_used = true;
 	uint32_t index = find_place(map, key);
 
 	if (index == map->max_entries)
 		return -E2BIG;
+	if (flags == BPF_NOEXIST && find_equal(map, key) == index)
+		return -EEXIST;
 	write_bytes(key_at(map, index), key, map->key_size);
 	write_bytes(host_map_at(map, index), value, map->value_size);
 	write_bytes(&map->is_used[index], &is_used, sizeof(is_used));
 	return 0;
 }
 
-int host_map_update(const struct host_map *map, const void *key, const void *value)
+int host_map_update(const struct host_map *map, const void *key, const void *value, uint64_t flags)
 {
 	void *at;
 
 	if (map->keys)
-		return hash_update(map, key, value);
+		return hash_update(map, key, value, flags);
 	at = host_array_find(map, key);
 	if (!at)
 		return -E2BIG;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HOST_VALUE_MAX 128 /* bytes of a value that a program may change */
+#define HOST_VALUE_MAX 1088 /* bytes of a value that a program may change */
 
 /*
  * An array, and of it one copy, not one for each CPU; or a hash or trie of few entries. The values of
@@ -45,8 +45,8 @@ struct host_map *host_map_new_trie(uint32_t value_size, uint32_t max_entries);
 /* Puts `inner` (or NULL) in, and frees what was there. */
 void host_map_swap(const struct host_map *outer, uint32_t index, struct host_map *inner);
 
-/* As bpf(2) has it: 0, -E2BIG, -ENOENT; of an LRU hash that is full, the first entry goes. */
-int host_map_update(const struct host_map *map, const void *key, const void *value);
+/* As bpf(2) has it: 0, -E2BIG, -EEXIST (with BPF_NOEXIST), -ENOENT; of an LRU hash that is full, the first entry goes. */
+int host_map_update(const struct host_map *map, const void *key, const void *value, uint64_t flags);
 int host_map_delete(const struct host_map *map, const void *key);
 
 /* After host_journal_undo(), all values are what they were at host_journal_begin(). */

@@ -77,7 +77,7 @@ static int swap_access(const struct datapath *datapath, uint32_t index,
 	if (list && !map)
 		return -ENOMEM;
 	for (size_t i = 0; list && i < list->count; i++)
-		host_map_update(map, &list->rules[i].prefix, &list->rules[i].access);
+		host_map_update(map, &list->rules[i].prefix, &list->rules[i].access, BPF_ANY);
 	host_map_swap(&datapath->access_lists, index, map);
 	return 0;
 }
@@ -126,7 +126,7 @@ static int set_backend(const struct datapath *datapath, const struct image_backe
 {
 	uint32_t ifindex = backend->value.ifindex;
 
-	if (ifindex && host_map_update(&datapath->egress, &ifindex, &ifindex) < 0)
+	if (ifindex && host_map_update(&datapath->egress, &ifindex, &ifindex, BPF_ANY) < 0)
 		return -ENOSPC;
 	memcpy(host_map_at(&datapath->backends, backend->id), &backend->value,
 	       sizeof(backend->value));
@@ -246,7 +246,7 @@ static int execute_operation(struct datapath *datapath, const struct plan_operat
 		return set_load(datapath, operation->backend);
 	case PLAN_SET_QUIC_ID:
 		return host_map_update(&datapath->quic_ids, &operation->quic_id->key,
-				       &operation->quic_id->backend);
+				       &operation->quic_id->backend, BPF_ANY);
 	case PLAN_DELETE_QUIC_ID:
 		return host_map_delete(&datapath->quic_ids, &operation->quic_id->key);
 	case PLAN_SET_POLICY:
@@ -319,6 +319,17 @@ int datapath_execute(struct datapath *datapath, const struct plan *plan)
 			return r;
 	}
 	return forget_lost(datapath, plan);
+}
+
+int datapath_set_nat_pools(struct datapath *datapath,
+			   const struct leat_nat_pool pools[NAT_FAMILIES])
+{
+	static const uint32_t families[] = { [NAT_IPV4] = 4, [NAT_IPV6] = 6 };
+	int r = 0;
+
+	for (size_t i = 0; i < NAT_FAMILIES; i++)
+		r |= host_map_update(&datapath->nat_pool, &families[i], &pools[i], BPF_ANY);
+	return r;
 }
 
 /* Nobody starts over maps that another one left. */

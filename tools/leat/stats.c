@@ -44,7 +44,7 @@ static void totals_add(struct cli_table *table, const json_t *totals)
 		const char *verdict;
 		const char *text;
 	} kinds[] = {
-		{ "forwarded", "forward", "all that went to backends" },
+		{ "forwarded", "forward", "all that went to backends, or back by nat" },
 		{ "passed", "pass", "all that the kernel got" },
 		{ "dropped", "drop", "all that ended here" },
 		{ "answered", "answer", "all that came back from here" },

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/nat.h"
 #include "config/schema.h"
 #include "config/service.h"
 
@@ -169,6 +170,20 @@ static void check_backend_address(struct report *report, const struct item *item
 			      "an %s backend cannot have packets of an %s service, because l2 "
 			      "carries a packet unchanged; use one family or forward: ipip",
 			      family_name(backend), family_name(service));
+	else if (item->service->forward == LEAT_FORWARD_NAT &&
+		 address_is_ipv4(service) != address_is_ipv4(backend))
+		schema_report(report, node,
+			      "an %s backend cannot have packets of an %s service, because nat "
+			      "translates within a family; use one family or forward: ipip",
+			      family_name(backend), family_name(service));
+}
+
+static void check_backend_port(struct report *report, const struct item *item)
+{
+	if (item->backend->port && item->service->forward != LEAT_FORWARD_NAT)
+		schema_report(report, tree_find(item->node, "port"),
+			      "a key of forward: nat, and this service has forward: %s",
+			      forward_name(item->service->forward));
 }
 
 static size_t count_backends(const struct config *config)
@@ -207,8 +222,10 @@ static int check_backends(struct report *report, const struct config *config,
 		schema_report(report, items[MAX_BACKENDS].node,
 			      "the file has %zu backends in all, at most %d are allowed", count,
 			      MAX_BACKENDS);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		check_backend_address(report, &items[i]);
+		check_backend_port(report, &items[i]);
+	}
 	find_equals(report, items, count, compare_backend_names_of_service, report_backend_name);
 	find_equals(report, items, count, compare_backend_addresses_of_service,
 		    report_backend_address);
@@ -279,6 +296,8 @@ int check_services(struct report *report, const struct config *config,
 	find_equals(report, items, count, compare_service_names, report_service_name);
 	check_service_keys(report, items, count);
 	list_services(config, services, items);
+	for (size_t i = 0; i < count; i++)
+		nat_check_service(report, config, items[i].service, items[i].node);
 	check_fragments(report, items, count);
 	return check_backends(report, config, services);
 }

@@ -10,6 +10,7 @@
 #include "base/number.h"
 #include "config/access.h"
 #include "config/check.h"
+#include "config/nat.h"
 #include "config/schema.h"
 #include "config/service.h"
 
@@ -225,6 +226,7 @@ static const struct schema_field fields[] = {
 	  .most = LEAT_LIMIT_FLOWS },
 	{ "next_hop", read_next_hop, .offset = 0 },
 	{ "outer_source", read_outer_sources, .offset = 0 },
+	{ "nat", nat_read, .offset = offsetof(struct config, nat) },
 	{ "control", read_control, .offset = 0 },
 	{ "metrics", read_metrics, .offset = 0 },
 	{ "state", schema_read_file, offsetof(struct config, state), .most = CONFIG_MAX_PATH },
@@ -249,6 +251,8 @@ static struct config *config_new(struct report *report)
 	config->flows = LEAT_DEFAULT_FLOWS;
 	prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE4, &config->outer_source4);
 	prefix_parse(CONFIG_DEFAULT_OUTER_SOURCE6, &config->outer_source6);
+	config->nat.first_port = CONFIG_DEFAULT_NAT_FIRST;
+	config->nat.last_port = CONFIG_DEFAULT_NAT_LAST;
 	schema_set_string(report, CONFIG_DEFAULT_SOCKET, &config->control_socket);
 	schema_set_string(report, CONFIG_DEFAULT_GROUP, &config->control_group);
 	schema_set_string(report, CONFIG_DEFAULT_LISTEN, &config->metrics_listen);

@@ -273,7 +273,8 @@ static void complete_port(struct report *report, const struct tree_node *node,
 		probe->port = 0;
 		return;
 	}
-	if (tree_find(node, "port"))
+	probe->has_port = tree_find(node, "port");
+	if (probe->has_port)
 		return;
 	if (port->is_any)
 		schema_report(report, node,

@@ -32,9 +32,11 @@ static const struct schema_choice hashes[] = { { "flow", LEAT_HASH_FLOW },
 static const struct schema_choice tables[] = { { "rendezvous", TABLE_RENDEZVOUS },
 					       { "maglev", TABLE_MAGLEV },
 					       { 0 } };
-static const struct schema_choice forwards[] = {
-	{ "l2", LEAT_FORWARD_L2 }, { "ipip", LEAT_FORWARD_IPIP }, { "gue", LEAT_FORWARD_GUE }, { 0 }
-};
+static const struct schema_choice forwards[] = { { "l2", LEAT_FORWARD_L2 },
+						 { "ipip", LEAT_FORWARD_IPIP },
+						 { "gue", LEAT_FORWARD_GUE },
+						 { "nat", LEAT_FORWARD_NAT },
+						 { 0 } };
 
 enum { FRAGMENTS_DROP, FRAGMENTS_HASH };
 static const struct schema_choice fragments[] = { { "drop", FRAGMENTS_DROP },
@@ -62,6 +64,8 @@ static const struct schema_field backend_fields[] = {
 	{ "weight", schema_read_number, offsetof(struct backend_config, weight),
 	  .most = LEAT_MAX_WEIGHT },
 	{ "server_id", quic_read_server_id, .offset = offsetof(struct backend_config, server_ids) },
+	{ "port", schema_read_number, offsetof(struct backend_config, port), .least = 1,
+	  .most = UINT16_MAX },
 };
 
 static const struct schema backend_schema = { "a backend", backend_fields,

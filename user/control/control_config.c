@@ -77,15 +77,17 @@ static json_t *set_http(json_t *json, const struct probe_config *probe)
 }
 
 /* Only the keys that a probe of this type may have. */
-static json_t *probe_json(const struct probe_config *probe)
+static json_t *probe_json(const struct service_config *service)
 {
+	const struct probe_config *probe = &service->probe;
 	json_t *json;
 
 	json = json_pack("{s:s, s:o, s:o, s:o, s:o}", "type", probe_type_name(probe->type),
 			 "interval", duration_json(probe->interval_ms), "timeout",
 			 duration_json(probe->timeout_ms), "rise", control_number_json(probe->rise),
 			 "fall", control_number_json(probe->fall));
-	if (probe->type != PROBE_ICMP)
+	/* By default that of each backend, if it has one. */
+	if (probe->type != PROBE_ICMP && (probe->has_port || service->forward != LEAT_FORWARD_NAT))
 		json = control_json_set(json, "port", json_integer(probe->port));
 	json = set_bytes(json, "send", &probe->send);
 	json = set_bytes(json, "expect", &probe->expect);
@@ -136,6 +138,8 @@ static json_t *backend_json(const struct service_config *service,
 	if (service_is_quic(service))
 		json = control_json_set(json, "server_id",
 					server_ids_json(service, backend->server_ids));
+	if (backend->port)
+		json = control_json_set(json, "port", control_number_json(backend->port));
 	return json;
 }
 
@@ -243,7 +247,7 @@ static json_t *service_json(const struct service *service)
 	json = set_access(json, service->config.access, service->config.allow_file,
 			  service->config.deny_file);
 	if (service->config.probe.type != PROBE_NONE)
-		json = control_json_set(json, "probe", probe_json(&service->config.probe));
+		json = control_json_set(json, "probe", probe_json(&service->config));
 	return control_json_set(json, "backends", backends_json(service));
 }
 
@@ -278,6 +282,19 @@ static json_t *metrics_json(const struct config *config)
 		control_text_json(config->metrics_listen ? config->metrics_listen : "none"));
 }
 
+static json_t *nat_json(const struct nat_config *nat)
+{
+	json_t *list = json_array();
+
+	for (size_t family = 0; family < NAT_FAMILIES; family++) {
+		for (uint32_t i = 0; i < nat->counts[family]; i++)
+			list = control_json_append(
+				list, control_address_json(&nat->addresses[family][i]));
+	}
+	return json_pack("{s:o, s:o}", "addresses", list, "ports",
+			 json_sprintf("%u-%u", nat->first_port, nat->last_port));
+}
+
 json_t *control_config_json(const struct node *node)
 {
 	const struct config *config = node->config;
@@ -294,5 +311,7 @@ json_t *control_config_json(const struct node *node)
 	json = set_access(json, config->access, NULL, config->deny_file);
 	if (config->has_next_hop)
 		json = control_json_set(json, "next_hop", control_mac_json(config->next_hop.bytes));
+	if (config->nat.counts[NAT_IPV4] || config->nat.counts[NAT_IPV6])
+		json = control_json_set(json, "nat", nat_json(&config->nat));
 	return json;
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/census.h"
+#include "model/encode.h"
 
 int applier_init(struct applier *applier, struct datapath *datapath)
 {
@@ -260,12 +261,25 @@ int applier_apply_access(struct applier *applier, const struct node *node)
 	return r < 0 ? r : set_access(applier, list);
 }
 
+/* Before the first packet is translated. */
+static int set_nat_pools(const struct applier *applier, const struct node *node)
+{
+	const struct leat_nat_pool pools[] = {
+		[NAT_IPV4] = nat_pool_encode(node->config, NAT_IPV4),
+		[NAT_IPV6] = nat_pool_encode(node->config, NAT_IPV6),
+	};
+
+	return datapath_set_nat_pools(applier->datapath, pools);
+}
+
 static int apply_services(struct applier *applier, const struct node *node,
 			  struct service **services, size_t count, bool is_all)
 {
 	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
 	int r = transaction_begin(&transaction, node, services, count, is_all);
 
+	if (r == 0 && is_all)
+		r = set_nat_pools(applier, node);
 	if (r == 0)
 		r = transaction_reserve(&transaction);
 	if (r < 0) {

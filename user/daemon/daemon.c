@@ -24,6 +24,7 @@ static void sample_maps(struct daemon *daemon)
 		{ "tables", ids->tables.count, LEAT_MAX_TABLES },
 		{ "backends", ids->backends.count, LEAT_MAX_BACKENDS - 1 },
 		{ "denied", daemon->node.denied.count, LEAT_MAX_DENIED },
+		{ "nat_flows", 2 * daemon->nat_watch.counted_all, LEAT_NAT_ENTRIES },
 	};
 
 	daemon->node.flow_memory.capacity = datapath_flow_capacity(daemon->datapath);
@@ -74,6 +75,7 @@ static void settle(struct daemon *daemon, uint64_t now_us)
 	for (size_t i = 0; was_open && i < node->service_count; i++)
 		was_open[i] = node->services[i]->open_slots;
 	applier_settle(&daemon->applier, node, now_us);
+	nat_watch_step(&daemon->nat_watch, &daemon->applier, node, now_us);
 	for (size_t i = 0; was_open && i < node->service_count; i++)
 		log_settled(node->services[i], was_open[i]);
 }
@@ -306,6 +308,7 @@ static void daemon_deinit(struct daemon *daemon)
 	daemon_release_services(&services, daemon->resolver);
 	prober_freep(&daemon->prober);
 	resolver_freep(&daemon->resolver);
+	nat_watch_deinit(&daemon->nat_watch);
 	applier_deinit(&daemon->applier);
 	datapath_freep(&daemon->datapath);
 	node_deinit(&daemon->node);
@@ -323,7 +326,7 @@ int daemon_run(const struct daemon_options *options)
 	if (r < 0)
 		return r;
 	daemon.node.config_path = strdup(options->config_path);
-	if (!daemon.node.config_path) {
+	if (!daemon.node.config_path || nat_watch_init(&daemon.nat_watch) < 0) {
 		config_free(config);
 		return -ENOMEM;
 	}

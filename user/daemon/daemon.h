@@ -10,6 +10,7 @@
 
 #include "control/control.h"
 #include "daemon/applier.h"
+#include "daemon/nat_watch.h"
 #include "datapath/datapath.h"
 #include "metrics/metrics.h"
 #include "model/succession.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct resolver *resolver;
 	struct datapath *datapath;
 	struct applier applier;
+	struct nat_watch nat_watch;
 	struct control *control;
 	struct metrics *metrics;
 	sd_event_source *apply_source; /* once per round of the loop, when something is stale */

@@ -66,15 +66,17 @@ static int watch_backend(struct daemon *daemon, const struct config *config,
 			 struct backend *backend)
 {
 	const struct leat_addr *address = &backend->config.address;
-	const struct probe_config *probe = &backend->service->config.probe;
+	struct probe_config probe = backend->service->config.probe;
 	int r = 0;
 
+	if (!probe.has_port && backend->config.port)
+		probe.port = (uint16_t)backend->config.port;
 	if (!config->has_next_hop) {
 		r = resolver_watch(daemon->resolver, address, &backend->next_hop);
 		backend->is_resolver_watched = r == 0;
 	}
 	if (r == 0 && backend->has_probe)
-		r = prober_watch(daemon->prober, address, probe, backend, &backend->probe_watch);
+		r = prober_watch(daemon->prober, address, &probe, backend, &backend->probe_watch);
 	if (r < 0)
 		log_error("%s/%s: cannot be watched: %s", backend->service->config.name,
 			  backend->config.name, strerror(-r));

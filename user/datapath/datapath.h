@@ -51,6 +51,33 @@ int datapath_read_note(struct datapath *datapath, const struct leat_registry_key
 int datapath_write_note(struct datapath *datapath, const struct leat_registry_key *key,
 			const struct leat_registry_entry *entry);
 
+/* Where flows that are opened from now on are translated to; those that are open stay where they are. 0 or
+ * -errno. */
+int datapath_set_nat_pools(struct datapath *datapath,
+			   const struct leat_nat_pool pools[NAT_FAMILIES]);
+
+/* How far a walk through the flows that are translated has come; a new one has nothing set. */
+struct nat_cursor {
+	bool has_begun;
+	uint32_t batch; /* the kernel's */
+};
+
+struct nat_walk {
+	/* `backend` is the entry of the other direction; NULL: the client spoke within `young` ticks, and
+	 * nobody looked. */
+	bool (*stays)(void *user, const struct leat_nat_key *key, const struct leat_nat *client,
+		      const struct leat_nat *backend);
+	void *user;
+	uint32_t now; /* ticks */
+	uint32_t young;
+	size_t most; /* entries that are looked at by one call, about */
+};
+
+/* Goes on where the cursor is, and forgets the flows of which `stays` says no, both directions of each. 1
+ * when that was the end, and the cursor is at the beginning again; else 0, or -errno. */
+int datapath_walk_nat(struct datapath *datapath, struct nat_cursor *cursor,
+		      const struct nat_walk *walk);
+
 /* The next datapath_attach() swaps in a program with these options, if they are others. */
 void datapath_set_options(struct datapath *datapath, const struct leat_options *options);
 

@@ -462,12 +462,36 @@ struct lost {
 	bool any;
 };
 
+static bool is_kept_nat(void *user, const struct leat_nat_key *key, const struct leat_nat *client,
+			const struct leat_nat *backend)
+{
+	const struct lost *lost = user;
+
+	(void)key;
+	(void)backend;
+	return client->backend >= LEAT_MAX_BACKENDS || !lost->backends[client->backend];
+}
+
 static bool is_kept(void *user, const struct leat_flow *flow, bool is_half_open)
 {
 	const struct lost *lost = user;
 
 	(void)is_half_open;
 	return flow->state.backend >= LEAT_MAX_BACKENDS || !lost->backends[flow->state.backend];
+}
+
+static int forget_lost_nat(struct datapath *datapath, struct lost *lost)
+{
+	struct nat_cursor cursor = { 0 };
+	struct nat_walk walk = {
+		.stays = is_kept_nat,
+		.user = lost,
+		.young = UINT32_MAX,
+		.most = SIZE_MAX,
+	};
+	int r = datapath_walk_nat(datapath, &cursor, &walk);
+
+	return MIN(r, 0);
 }
 
 /* Remembered flows and clients of backends that go are forgotten before others can get their ids. */
@@ -487,7 +511,7 @@ static int forget_lost(struct datapath *datapath, const struct plan *plan)
 		return 0;
 	datapath_sweep_flows(datapath, is_kept, lost);
 	datapath_sweep_clients(datapath, is_kept, lost);
-	return 0;
+	return forget_lost_nat(datapath, lost);
 }
 
 static int execute_step(struct datapath *datapath, const struct plan *plan, size_t at,

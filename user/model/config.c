@@ -161,7 +161,7 @@ const char *hash_input_name(enum leat_hash_input hash)
 
 const char *forward_name(enum leat_forward forward)
 {
-	static const char *const names[] = { "none", "l2", "ipip", "gue" };
+	static const char *const names[] = { "none", "l2", "ipip", "gue", "nat" };
 
 	return names[forward];
 }

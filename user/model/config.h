@@ -31,6 +31,9 @@
 #define CONFIG_DEFAULT_OUTER_SOURCE4 "172.16.0.0/16"
 #define CONFIG_DEFAULT_OUTER_SOURCE6 "100::/64"
 #define CONFIG_DEFAULT_GUE_PORT	     6080 /* IANA's */
+/* Below those that the kernel gives its own connections by default (ip_local_port_range). */
+#define CONFIG_DEFAULT_NAT_FIRST     1024
+#define CONFIG_DEFAULT_NAT_LAST	     32767
 #define CONFIG_DEFAULT_INTERVAL_MS   1000
 #define CONFIG_DEFAULT_RISE	     2
 #define CONFIG_DEFAULT_FALL	     3
@@ -70,6 +73,7 @@ struct status_range {
  * judge one probe's results differently. */
 struct probe_config {
 	enum probe_type type;
+	bool has_port; /* else it is the service's, or that of a backend with a port of its own */
 	uint16_t port;
 	uint32_t interval_ms;
 	uint32_t timeout_ms;
@@ -99,6 +103,7 @@ struct backend_config {
 	struct leat_addr address;
 	uint32_t weight;				/* 0 drains */
 	struct server_id server_ids[LEAT_QUIC_CONFIGS]; /* by configuration of QUIC-LB */
+	uint32_t port; /* of forward: nat; 0: the one that a packet is for */
 };
 
 struct service_config {
@@ -127,6 +132,20 @@ struct service_config {
 	size_t backend_count;
 };
 
+enum nat_family {
+	NAT_IPV4,
+	NAT_IPV6,
+	NAT_FAMILIES,
+};
+
+/* Where the sources of forward: nat are taken from. */
+struct nat_config {
+	struct leat_addr addresses[NAT_FAMILIES][LEAT_NAT_ADDRESSES];
+	uint32_t counts[NAT_FAMILIES];
+	uint16_t first_port;
+	uint16_t last_port;
+};
+
 struct config {
 	char (*interfaces)[IF_NAMESIZE];
 	size_t interface_count;
@@ -138,6 +157,7 @@ struct config {
 	struct prefix
 		outer_source4; /* the outer source's host bits are filled by the flow's hash */
 	struct prefix outer_source6;
+	struct nat_config nat;
 	char *control_socket;
 	char *control_group;
 	char *metrics_listen;	    /* NULL: no metrics */
@@ -159,6 +179,10 @@ bool probe_config_same_run(const struct probe_config *a, const struct probe_conf
 
 /* Whether it goes by connection ids: it has some configuration of QUIC-LB. */
 bool service_is_quic(const struct service_config *service);
+static inline enum nat_family nat_family_of(const struct leat_addr *address)
+{
+	return address_is_ipv4(address) ? NAT_IPV4 : NAT_IPV6;
+}
 
 /* Whether `name` is among the first `count` of `names`. */
 bool interface_is_listed(const char *name, char (*names)[IF_NAMESIZE], size_t count);

@@ -82,6 +82,12 @@ static void encode_outer(struct leat_backend *value, const struct config *config
 	value->gue_port = htons((uint16_t)service->gue_port);
 }
 
+static void encode_nat(struct leat_backend *value, const struct backend_config *backend)
+{
+	value->nat_address = backend->address;
+	value->nat_port = htons((uint16_t)backend->port);
+}
+
 static void encode_tag(struct leat_backend *value, const struct config *config,
 		       const struct next_hop *next_hop)
 {
@@ -110,17 +116,33 @@ static bool encode_next_hop(struct leat_backend *value, const struct config *con
 
 struct leat_backend backend_encode(const struct config *config,
 				   const struct service_config *service,
-				   const struct leat_addr *backend, const struct next_hop *next_hop)
+				   const struct backend_config *backend,
+				   const struct next_hop *next_hop)
 {
 	struct leat_backend value = { 0 };
 
 	if (!encode_next_hop(&value, config, service, next_hop))
 		return (struct leat_backend){ .forward = LEAT_FORWARD_UNRESOLVED };
 	value.forward = (uint8_t)service->forward;
-	if (service->forward != LEAT_FORWARD_L2)
-		encode_outer(&value, config, service, backend);
+	if (service->forward == LEAT_FORWARD_NAT)
+		encode_nat(&value, backend);
+	else if (service->forward != LEAT_FORWARD_L2)
+		encode_outer(&value, config, service, &backend->address);
 	encode_tag(&value, config, next_hop);
 	return value;
+}
+
+struct leat_nat_pool nat_pool_encode(const struct config *config, enum nat_family family)
+{
+	const struct nat_config *nat = &config->nat;
+	struct leat_nat_pool pool = {
+		.count = nat->counts[family],
+		.first_port = nat->first_port,
+		.port_count = nat->last_port - nat->first_port + 1U,
+	};
+
+	memcpy(pool.addresses, nat->addresses[family], sizeof(pool.addresses));
+	return pool;
 }
 
 struct leat_options options_encode(const struct config *config)
@@ -133,6 +155,7 @@ struct leat_options options_encode(const struct config *config)
 		options.rate |= config->services[i].rate_new != 0;
 		options.access |= config->services[i].access != NULL;
 		options.quic |= service_is_quic(&config->services[i]);
+		options.nat |= config->services[i].forward == LEAT_FORWARD_NAT;
 	}
 	return options;
 }
@@ -146,5 +169,6 @@ struct leat_options options_merge(struct leat_options a, struct leat_options b)
 		.rate = a.rate | b.rate,
 		.access = a.access | b.access,
 		.quic = a.quic | b.quic,
+		.nat = a.nat | b.nat,
 	};
 }

@@ -14,8 +14,11 @@
  */
 struct leat_backend backend_encode(const struct config *config,
 				   const struct service_config *service,
-				   const struct leat_addr *backend,
+				   const struct backend_config *backend,
 				   const struct next_hop *next_hop);
+
+/* What flows of that family are translated to. */
+struct leat_nat_pool nat_pool_encode(const struct config *config, enum nat_family family);
 
 /* The program's options that this configuration needs. */
 struct leat_options options_encode(const struct config *config);

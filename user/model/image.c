@@ -498,8 +498,8 @@ static int image_fill_backends(struct image *image, const struct node *node,
 		memcpy(now->name, backend->config.name, sizeof(now->name));
 		now->load = backend_load(backend);
 		if (backend_keeps_flows(backend))
-			now->value = backend_encode(node->config, &service->config, address,
-						    &backend->next_hop);
+			now->value = backend_encode(node->config, &service->config,
+						    &backend->config, &backend->next_hop);
 		now->id = before ? before->id : 0;
 		r = before ? 0 : ids_take(&ids->backends, &now->id);
 		if (r < 0)
@@ -593,6 +593,8 @@ static uint8_t service_flags(const struct service_config *config)
 		flags |= LEAT_SERVICE_RATE;
 	if (service_is_quic(config))
 		flags |= LEAT_SERVICE_QUIC;
+	if (config->forward == LEAT_FORWARD_NAT)
+		flags |= LEAT_SERVICE_NAT;
 	return (uint8_t)flags;
 }
 

@@ -30,8 +30,8 @@
 	"gue_port, ping, fragments, rate, allow, deny, quic, idle, slow_start, probe, "            \
 	"backends"
 #define FILE_KEYS                                                                                  \
-	"interfaces, mode, seed, flows, next_hop, outer_source, control, metrics, state, deny, "   \
-	"services"
+	"interfaces, mode, seed, flows, next_hop, outer_source, nat, control, metrics, state, "    \
+	"deny, services"
 
 static const char everything[] =
 	"interfaces: [eth0, eth1]\n"
@@ -393,7 +393,7 @@ static void unknown_keys_are_errors_that_list_what_is_allowed(void **state)
 	expect_errors(BACKENDS("  - { name: web1, address: 198.51.100.1, wieght: 1 }\n"),
 		      ERROR(8, 42,
 			    "\"wieght\" is not a key of a backend, did you mean weight? "
-			    "allowed are name, address, weight, server_id"));
+			    "allowed are name, address, weight, server_id, port"));
 	expect_errors("interfaces: [eth0]\ncontrol: { sockets: /x }\nservices: []\n",
 		      ERROR(2, 12,
 			    "\"sockets\" is not a key of control, did you mean socket? "
@@ -543,7 +543,7 @@ static void values_of_a_service_are_checked(void **state)
 						      "table_size: \"63\" is not allowed, use a number from 64 to "
 						      "1048576")
 							ERROR(11, 12,
-							      "forward: \"gre\" is not allowed, use l2, ipip or gue"));
+							      "forward: \"gre\" is not allowed, use l2, ipip, gue or nat"));
 }
 
 static void every_scheduler_is_read(void **state)
@@ -744,7 +744,7 @@ static void gue_ping_and_fragments_have_defaults_and_limits(void **state)
 			    "gue_port: a key of forward: gue, and this service has forward: ipip"));
 	expect_errors(HEAD WEB "  forward: gre\n  gue_port: 65536\n  fragments: keep\n"
 			       "  backends: []\n",
-		      ERROR(7, 12, "forward: \"gre\" is not allowed, use l2, ipip or gue")
+		      ERROR(7, 12, "forward: \"gre\" is not allowed, use l2, ipip, gue or nat")
 			      ERROR(8, 13,
 				    "gue_port: \"65536\" is not allowed, use a number from 1 to "
 				    "65535")
@@ -1092,6 +1092,113 @@ static void l2_carries_one_family(void **state)
 			    "or forward: ipip"));
 }
 
+#define POOL(nat) "interfaces: [eth0]\nnat: " nat "\nservices:\n"
+#define NAT_WEB	  WEB "  forward: nat\n"
+
+static void nat_has_a_pool_and_ports(void **state)
+{
+	cleanup(config_freep) struct config *brief =
+		parse_good(POOL("{ addresses: [198.51.100.2] }") NAT_WEB
+			   "  backends: [{ name: web1, address: 198.51.100.11 }]\n");
+	cleanup(config_freep) struct config *full =
+		parse_good(POOL("{ addresses: ['2001:db8::2', 198.51.100.2, 198.51.100.3], ports: "
+				"80-65535 }") NAT_WEB
+			   "  backends: [{ name: web1, address: 198.51.100.11, port: 8080 }]\n");
+	const struct nat_config *nat = &full->nat;
+
+	(void)state;
+	assert_int_equal(brief->services[0].forward, LEAT_FORWARD_NAT);
+	assert_int_equal(brief->services[0].backends[0].port, 0);
+	assert_int_equal(brief->nat.counts[NAT_IPV4], 1);
+	assert_int_equal(brief->nat.counts[NAT_IPV6], 0);
+	assert_int_equal(brief->nat.first_port, 1024);
+	assert_int_equal(brief->nat.last_port, 32767);
+	assert_int_equal(full->services[0].backends[0].port, 8080);
+	assert_int_equal(nat->counts[NAT_IPV4], 2);
+	assert_int_equal(nat->counts[NAT_IPV6], 1);
+	assert_true(address_is_ipv4(&nat->addresses[NAT_IPV4][1]));
+	assert_int_equal(nat->first_port, 80);
+	assert_int_equal(nat->last_port, 65535);
+}
+
+static void what_is_no_pool_is_refused(void **state)
+{
+	(void)state;
+	expect_errors(
+		"interfaces: [eth0]\n"
+		"nat: { addresses: [198.51.100.2, 127.0.0.1, 198.51.100.2], ports: 9-8 }\n"
+		"services: []\n",
+		ERROR(2, 34,
+		      "addresses: \"127.0.0.1\" is not allowed, use a unicast address, as "
+		      "192.0.2.1 for IPv4 or 2001:db8::1 for IPv6")
+			ERROR(2, 45,
+			      "addresses: 198.51.100.2 is in the list already, addresses must differ")
+				ERROR(2, 67,
+				      "ports: \"9-8\" is not allowed, use the first and the last port, "
+				      "such as 1024-32767"));
+	expect_errors("interfaces: [eth0]\nnat: { ports: 1-70000 }\nservices: []\n",
+		      ERROR(2, 6, "nat needs the key addresses")
+			      ERROR(2, 15,
+				    "ports: \"1-70000\" is not allowed, use the first and the last "
+				    "port, such as 1024-32767"));
+}
+
+static void nat_needs_an_address_of_the_family(void **state)
+{
+	(void)state;
+	expect_errors(POOL("{ addresses: ['2001:db8::2'] }") NAT_WEB "  backends: []\n",
+		      ERROR(8, 12,
+			    "forward: nat needs an IPv4 address to send from, in the file's nat: { "
+			    "addresses: [...] }"));
+	expect_errors(HEAD WEB "  forward: nat\n  fragments: hash\n  backends: []\n",
+		      ERROR(7, 12,
+			    "forward: nat needs an IPv4 address to send from, in the file's nat: { "
+			    "addresses: [...] }")
+			      ERROR(8, 14,
+				    "fragments: fragments of a service with forward: nat are not "
+				    "translated; leave hash out"));
+}
+
+static void nat_translates_within_a_family(void **state)
+{
+	(void)state;
+	expect_errors(POOL("{ addresses: [198.51.100.2] }") NAT_WEB
+		      "  backends:\n  - { name: web1, address: '2001:db8::1' }\n",
+		      ERROR(10, 28,
+			    "address: an IPv6 backend cannot have packets of an IPv4 "
+			    "service, because nat translates within a family; use one family or "
+			    "forward: ipip"));
+}
+
+static void only_nat_gives_a_backend_a_port(void **state)
+{
+	(void)state;
+	expect_errors(
+		BACKENDS("  - { name: web1, address: 198.51.100.1, port: 8080 }\n"),
+		ERROR(8, 48, "port: a key of forward: nat, and this service has forward: ipip"));
+}
+
+/* Whatever it forwards by: its packets would be taken for replies, or the other way round. */
+static void a_pools_ports_are_no_services(void **state)
+{
+	static const char apart[] =
+		"nat takes the ports 1024 to 32767 of this address for flows to "
+		"backends; use another port, address or range";
+	cleanup(config_freep) struct config *config =
+		parse_good(POOL("{ addresses: [192.0.2.10] }") WEB "  backends: []\n");
+	char expected[256];
+
+	(void)state;
+	assert_int_equal(config->nat.counts[NAT_IPV4], 1);
+	snprintf(expected, sizeof(expected), "f:4:41: port: %s\n", apart);
+	expect_errors(
+		POOL("{ addresses: [192.0.2.10] }") "- { name: a, address: 192.0.2.10, port: any, protocol: udp, backends: [] }\n",
+		expected);
+	expect_errors(
+		POOL("{ addresses: [192.0.2.10] }") "- { name: a, address: 192.0.2.10, port: 32767, protocol: udp, backends: [] }\n",
+		expected);
+}
+
 static void a_backend_has_an_address_of_its_own(void **state)
 {
 	(void)state;
@@ -1390,6 +1497,12 @@ int main(void)
 		cmocka_unit_test(backends_of_a_service_differ_in_name_and_address),
 		cmocka_unit_test(a_backends_name_stands_for_one_address),
 		cmocka_unit_test(l2_carries_one_family),
+		cmocka_unit_test(nat_has_a_pool_and_ports),
+		cmocka_unit_test(what_is_no_pool_is_refused),
+		cmocka_unit_test(nat_needs_an_address_of_the_family),
+		cmocka_unit_test(nat_translates_within_a_family),
+		cmocka_unit_test(only_nat_gives_a_backend_a_port),
+		cmocka_unit_test(a_pools_ports_are_no_services),
 		cmocka_unit_test(a_backend_has_an_address_of_its_own),
 		cmocka_unit_test(as_many_backends_as_the_maps_hold_are_allowed),
 		cmocka_unit_test(lists_that_are_too_long_are_errors),

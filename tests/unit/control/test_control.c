@@ -351,8 +351,8 @@ static void stats_list_every_reason_in_order_and_add_up(void **state)
 		    "\"packets_per_second\":0.5,\"bytes_per_second\":50.0}");
 	assert_int_equal(json_object_size(totals), 4);
 	expect_json(json_object_get(totals, "forwarded"),
-		    "{\"packets\":1,\"bytes\":0,\"packets_per_second\":0.5,"
-		    "\"bytes_per_second\":50.0}");
+		    "{\"packets\":23,\"bytes\":2100,\"packets_per_second\":1.0,"
+		    "\"bytes_per_second\":100.0}");
 	expect_json(json_object_get(totals, "passed"),
 		    "{\"packets\":45,\"bytes\":3800,\"packets_per_second\":3.5,"
 		    "\"bytes_per_second\":350.0}");
@@ -522,6 +522,30 @@ static void quic_is_shown_in_its_plainest_form(void **state)
 	expect_quic(fixture, "{\"cid\":\"quic-lb\",\"server_id_length\":{\"0\":2,\"6\":2}}",
 		    "{\"0\":\"ab01\",\"6\":\"cd02\"}");
 	expect_quic_from_file(fixture);
+}
+
+static void nat_is_shown_where_there_is_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct nat_config *nat = &fixture->sample.config.nat;
+	cleanup(json_decrefp) json_t *json = NULL;
+	json_t *web, *backend;
+
+	nat->addresses[NAT_IPV4][nat->counts[NAT_IPV4]++] = sample_address("198.51.100.2");
+	nat->addresses[NAT_IPV6][nat->counts[NAT_IPV6]++] = sample_address("2001:db8::2");
+	nat->first_port = 1024;
+	nat->last_port = 2047;
+	fixture->sample.web.config.forward = LEAT_FORWARD_NAT;
+	fixture->sample.web1.config.port = 8081;
+	json = get(fixture, "/v1/config");
+	expect_json(json_object_get(json, "nat"),
+		    "{\"addresses\":[\"198.51.100.2\",\"2001:db8::2\"],\"ports\":"
+		    "\"1024-2047\"}");
+	web = json_array_get(json_object_get(json, "services"), 0);
+	assert_string_equal(json_string_value(json_object_get(web, "forward")), "nat");
+	backend = json_array_get(json_object_get(web, "backends"), 0);
+	assert_int_equal(json_integer_value(json_object_get(backend, "port")), 8081);
+	assert_null(json_object_get(json_object_get(web, "probe"), "port"));
 }
 
 /* JSON is YAML: what is shown can be saved as the file that it came from. */
@@ -1029,6 +1053,7 @@ int main(void)
 		with_control(config_has_the_keys_of_the_file),
 		with_control(what_a_service_does_with_packets_is_shown_where_it_is_no_default),
 		with_control(quic_is_shown_in_its_plainest_form),
+		with_control(nat_is_shown_where_there_is_one),
 		with_control(config_that_is_shown_is_a_configuration_file),
 		with_control(probes_bytes_are_shown_as_the_file_writes_them),
 		with_control(queries_pick_services_and_backends),

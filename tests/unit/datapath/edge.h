@@ -45,7 +45,12 @@ static inline void edge_apply(struct edge *edge)
 static inline void edge_open_with(struct edge *edge, const char *pin_path, uint32_t flows)
 {
 	const struct leat_options options = {
-		.remembers = true, .trace = true, .rate = true, .access = true, .quic = true
+		.remembers = true,
+		.trace = true,
+		.rate = true,
+		.access = true,
+		.quic = true,
+		.nat = true,
 	};
 
 	*edge = (struct edge){ 0 };

@@ -261,7 +261,7 @@ static void corpus_has_every_reason(void **state)
 	for (size_t i = 0; i < LEAT_REASON_COUNT; i++) {
 		/* A driver's doing; a defect; what one frame cannot reach (test_rate.c). */
 		if (i != LEAT_NO_ROOM && i != LEAT_INTERNAL && i != LEAT_RATE_LIMITED &&
-		    !agreement->reasons[i])
+		    i != LEAT_NAT_FULL && !agreement->reasons[i])
 			fail_msg("no frame of the corpus is %s", labels[i]);
 	}
 	for (uint32_t i = 0; i < LEAT_DECAP_REASON_COUNT; i++) {

@@ -13,7 +13,7 @@ static struct leat_backend encode(const struct config *config, enum leat_forward
 				  const struct next_hop *next_hop)
 {
 	struct service_config service = { .forward = forward };
-	struct leat_addr backend = sample_parse(backend_address);
+	struct backend_config backend = { .address = sample_parse(backend_address) };
 
 	service.key.address = sample_parse(service_address);
 	return backend_encode(config, &service, &backend, next_hop);
@@ -143,13 +143,15 @@ static void outer_checksum_is_the_headers_own_sum(void **state)
 	(void)state;
 	for (int i = 0; i < 10000; i++) {
 		struct service_config service = { .forward = LEAT_FORWARD_IPIP };
-		struct leat_addr address = sample_nth((uint32_t)sample_random(&seed), 0);
+		struct backend_config backend = {
+			.address = sample_nth((uint32_t)sample_random(&seed), 0),
+		};
 		struct leat_backend value;
 		uint32_t check;
 
 		service.key.address = sample_parse(i % 2 ? IN4 : IN6);
 		config->outer_source4.address = sample_nth((uint32_t)sample_random(&seed), 0);
-		value = backend_encode(config, &service, &address, &next_hop);
+		value = backend_encode(config, &service, &backend, &next_hop);
 		check = (uint32_t)value.outer[10] << 8 | value.outer[11];
 		value.outer[10] = value.outer[11] = 0;
 		value.outer[0] = 0x45;
@@ -249,7 +251,7 @@ static void gue_has_a_port_and_twelve_bytes_more(void **state)
 	struct next_hop next_hop = sample_next_hop();
 	struct config *config = sample_config_new();
 	struct service_config service = { .forward = LEAT_FORWARD_GUE, .gue_port = 6080 };
-	struct leat_addr backend = sample_parse(OUT4);
+	struct backend_config backend = { .address = sample_parse(OUT4) };
 	struct leat_backend value;
 
 	(void)state;
@@ -259,10 +261,51 @@ static void gue_has_a_port_and_twelve_bytes_more(void **state)
 	assert_int_equal(value.outer_len, 32);
 	assert_int_equal(value.gue_port, htons(6080));
 	assert_int_equal(value.outer[9], IPPROTO_UDP);
-	backend = sample_parse(OUT6);
+	backend.address = sample_parse(OUT6);
 	value = backend_encode(config, &service, &backend, &next_hop);
 	assert_int_equal(value.outer_len, 52);
 	assert_int_equal(value.outer[6], IPPROTO_UDP);
+	config_free(config);
+}
+
+static void nat_has_the_backends_own_address_and_port(void **state)
+{
+	struct next_hop next_hop = sample_next_hop();
+	struct config *config = sample_config_new();
+	struct service_config service = { .forward = LEAT_FORWARD_NAT };
+	struct backend_config backend = { .address = sample_parse(OUT6), .port = 8080 };
+	struct leat_backend value;
+
+	(void)state;
+	service.key.address = sample_parse(IN6);
+	next_hop.has_gateway = true;
+	next_hop.vlan = 7;
+	value = backend_encode(config, &service, &backend, &next_hop);
+	assert_int_equal(value.forward, LEAT_FORWARD_NAT | LEAT_FORWARD_TAGGED);
+	assert_int_equal(value.outer_len, 0);
+	assert_int_equal(value.vlan, htons(7));
+	assert_int_equal(value.nat_port, htons(8080));
+	assert_memory_equal(&value.nat_address, &backend.address, sizeof(value.nat_address));
+	config_free(config);
+}
+
+static void pool_has_the_addresses_of_its_family(void **state)
+{
+	struct config *config = sample_config_new();
+	struct leat_nat_pool pool;
+
+	(void)state;
+	config->nat.addresses[NAT_IPV6][0] = sample_parse(OUT6);
+	config->nat.counts[NAT_IPV6] = 1;
+	config->nat.first_port = 1000;
+	config->nat.last_port = 65535;
+	pool = nat_pool_encode(config, NAT_IPV6);
+	assert_int_equal(pool.count, 1);
+	assert_int_equal(pool.first_port, 1000);
+	assert_int_equal(pool.port_count, 64536);
+	assert_memory_equal(&pool.addresses[0], &config->nat.addresses[NAT_IPV6][0],
+			    sizeof(pool.addresses[0]));
+	assert_int_equal(nat_pool_encode(config, NAT_IPV4).count, 0);
 	config_free(config);
 }
 
@@ -338,9 +381,11 @@ static void only_a_service_with_any_port_needs_the_second_look(void **state)
 	assert_int_equal(options.any_port, 0);
 	assert_int_equal(options.trace, 0);
 	sample_add_service(config, 1, IPPROTO_UDP, 64)->key.port = 0;
-	sample_add_service(config, 2, IPPROTO_UDP, 64);
+	sample_add_service(config, 2, IPPROTO_UDP, 64)->forward = LEAT_FORWARD_NAT;
+	assert_int_equal(options.nat, 0);
 	options = options_encode(config);
 	assert_int_equal(options.any_port, 1);
+	assert_int_equal(options.nat, 1);
 	assert_int_equal(options.trace, 0);
 	config_free(config);
 }
@@ -372,6 +417,8 @@ int main(void)
 		cmocka_unit_test(next_hop_gives_macs_interface_and_mtu),
 		cmocka_unit_test(router_serves_ipip_and_not_l2),
 		cmocka_unit_test(gue_has_a_port_and_twelve_bytes_more),
+		cmocka_unit_test(nat_has_the_backends_own_address_and_port),
+		cmocka_unit_test(pool_has_the_addresses_of_its_family),
 		cmocka_unit_test(egress_with_a_tag_is_off_the_fast_path),
 		cmocka_unit_test(next_hop_that_is_not_resolved_serves_nobody),
 		cmocka_unit_test(static_next_hop_goes_before_what_was_resolved),

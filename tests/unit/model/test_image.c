@@ -31,7 +31,7 @@ static void image_holds_what_packets_need(void **state)
 		    leat_service_hash_key(CONFIG_DEFAULT_SEED, &f.image->key));
 	assert_int_equal(f.image->value.lookup.size, SIZE);
 	assert_int_equal(f.image->value.lookup.hash, LEAT_HASH_FLOW);
-	expected = backend_encode(f.node.config, &service_of(&f)->config, &address,
+	expected = backend_encode(f.node.config, &service_of(&f)->config, &nth(&f, 1)->config,
 				  &nth(&f, 1)->next_hop);
 	assert_memory_equal(&image_find_backend(f.image, &address)->value, &expected,
 			    sizeof(expected));
