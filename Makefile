@@ -135,6 +135,7 @@ $(B)/unit/%: $(B)/asan/tests/unit/%.o $(B)/libleat-asan.a
 # Packets are read without alignment, as where XDP runs.
 $(B)/fuzz-obj/tests/judge/%.o $(B)/asan/tests/judge/%.o: SANITIZE += -fno-sanitize=alignment
 $(B)/fuzz/fuzz_packet: $(JUDGE_SRC:%.c=$(B)/fuzz-obj/%.o)
+$(B)/unit/datapath/test_nat_rewrite: $(HOST_SRC:%.c=$(B)/asan/%.o)
 $(B)/unit/datapath/test_agreement: $(JUDGE_SRC:%.c=$(B)/asan/%.o)
 
 $(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/libleat-fuzz.a

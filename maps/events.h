@@ -23,7 +23,7 @@
 	X(FRAGMENT_HASHED, "fragment_hashed",                                                      \
 	  "a fragment came before its first one and went where its addresses' hash says")          \
 	X(ANSWER_LIMITED, "answer_limited",                                                        \
-	  "a sender was not told that its packet is too big: too many were in that second")        \
+	  "a sender got no ICMP error or reset: too many were due in that second")                 \
 	X(EVICTED_SOURCE, "evicted_source",                                                        \
 	  "how fast a source opens flows was forgotten to make room for another one")              \
 	X(UNKNOWN_QUIC_ID, "unknown_quic_id",                                                      \

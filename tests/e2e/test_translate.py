@@ -3,10 +3,11 @@
 
 import contextlib
 import http.client
+import json
 
 import pytest
 from deployment import service
-from network import SERVICE4, SERVICE6
+from network import SERVICE4, SERVICE6, attach_passing_program, detach_program
 from servers import HTTP_PORTS, UDP_PORT
 from wait import wait_until
 
@@ -174,3 +175,48 @@ def test_the_edge_nodes_own_connections_work_beside_it(deploy):
         done = deployment.edge.namespace.run("curl", "-sS", "-m", "5", f"http://{host.ipv4}/")
         assert done.stdout.strip() == host.name
     deployment.send(60).assert_no_failure(at_least=60)
+
+
+# Between the router and the edge node's second interface.
+LINK = {4: ("192.0.2.249/30", "192.0.2.250/30"), 6: ("2001:db8:5::1/64", "2001:db8:5::2/64")}
+
+
+@pytest.fixture(name="two_arms")
+def make_two_arms():
+    """two_arms(deployment): clients' packets come in by eth1, and backends are behind eth0."""
+    routers = []
+
+    def add(deployment):
+        router, edge = deployment.network.router.namespace, deployment.edge.namespace
+        router.ip_batch([f"link add arm type veth peer name eth1 netns {edge.name}",
+                         "link set arm up"])
+        edge.ip_batch(["link set eth1 up"])
+        for near, far in LINK.values():
+            nodad = "nodad" if ":" in near else ""
+            router.ip_batch([f"addr add {near} dev arm {nodad}"])
+            edge.ip_batch([f"addr add {far} dev eth1 {nodad}"])
+        router.ip_batch([f"route add {SERVICE4}/32 via {LINK[4][1].split('/')[0]}",
+                         f"route add {SERVICE6}/128 via {LINK[6][1].split('/')[0]}"])
+        router.run("ethtool", "-K", "arm", "tx", "off")
+        attach_passing_program(router, "arm")
+        routers.append(router)
+
+    yield add
+    for router in routers:
+        detach_program(router, "arm")
+
+
+@every_family
+def test_answers_leave_by_the_interface_that_the_client_came_by(deploy, two_arms, family):
+    address = ADDRESSES[family]
+    deployment = deploy([service("nat", address)])
+    two_arms(deployment)
+    deployment.configure([service("nat", address)], interfaces=["eth0", "eth1"])
+    deployment.leatd.leat("config", "reload")
+
+    deployment.send(100, address).assert_no_failure(at_least=100)
+
+    link = deployment.edge.namespace.run("ip", "-s", "-j", "link", "show", "eth1").stdout
+    assert json.loads(link)[0]["stats64"]["rx"]["packets"] >= 500
+    assert deployment.curl(url(address, "/from")).stdout.split()[0] == \
+        (deployment.edge.ipv6 if family == 6 else deployment.edge.ipv4)
