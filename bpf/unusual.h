@@ -213,6 +213,19 @@ static __always_inline int nat_send_back(struct packet *p, const struct dissecti
 	return bpf_redirect(work->nat.ifindex, 0);
 }
 
+/* What is redirected is dropped without a word where it does not fit; its backend is told instead. */
+static __always_inline int nat_check_way_back(struct packet *p, const struct dissection *d,
+					      const struct nat_work *work)
+{
+	__u32 mtu = d->ip_len;
+
+	if (work->nat.ifindex == p->ctx->ingress_ifindex ||
+	    bpf_check_mtu(p->ctx, work->nat.ifindex, &mtu, 0, 0) != BPF_MTU_CHK_RET_FRAG_NEEDED)
+		return 0;
+	p->mtu = d->shape == SHAPE_ERROR ? 0 : mtu;
+	return -LEAT_TOO_BIG;
+}
+
 /* A packet for no service: a backend's, if its flow is known. The kernel's own connections may have the
  * same address. */
 static __always_inline int nat_reply(struct packet *p, const struct dissection *d)
@@ -220,8 +233,8 @@ static __always_inline int nat_reply(struct packet *p, const struct dissection *
 	struct nat_work *work = nat_work();
 	int id, r;
 
-	if (!options.nat || !work)
-		return -LEAT_NOT_OURS;
+	if (!work)
+		return -LEAT_INTERNAL;
 	id = nat_find_reply();
 	barrier_var(id);
 	if (id <= 0)
@@ -231,6 +244,8 @@ static __always_inline int nat_reply(struct packet *p, const struct dissection *
 		trace.backend = id;
 	}
 	r = nat_check(d);
+	if (r == 0)
+		r = nat_check_way_back(p, d, work);
 	if (r == 0)
 		r = nat_send_back(p, d, work);
 	if (r < 0)
@@ -253,7 +268,7 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->is_quoted = d->shape == SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)
-		return nat_reply(p, d);
+		return options.nat ? nat_reply(p, d) : -LEAT_NOT_OURS;
 	if (options.nat && service->flags & LEAT_SERVICE_NAT)
 		return verdict_of_service(service, d->size, nat_client(p, d, service));
 	return verdict_of_service(service, d->size, unusual_pick(service, p, d));

@@ -220,3 +220,23 @@ def test_answers_leave_by_the_interface_that_the_client_came_by(deploy, two_arms
     assert json.loads(link)[0]["stats64"]["rx"]["packets"] >= 500
     assert deployment.curl(url(address, "/from")).stdout.split()[0] == \
         (deployment.edge.ipv6 if family == 6 else deployment.edge.ipv4)
+
+
+@every_family
+def test_an_answer_too_large_for_the_clients_side_is_told_of(deploy, two_arms, family):
+    address = ADDRESSES[family]
+    deployment = deploy([service("nat", address)])
+    two_arms(deployment)
+    for namespace, link in ((deployment.network.router.namespace, "arm"),
+                            (deployment.edge.namespace, "eth1")):
+        namespace.run("ip", "link", "set", link, "mtu", "1400")
+    deployment.configure([service("nat", address)], interfaces=["eth0", "eth1"])
+    deployment.leatd.leat("config", "reload")
+    for server in deployment.servers.values():
+        (server.directory / "large").write_bytes(bytes(1 << 20))
+
+    size = deployment.curl("-o", "/dev/null", "-w", "%{size_download}",
+                           url(address, "/large")).stdout
+
+    assert int(size) == 1 << 20
+    assert deployment.leatd.reason_packets("too_big") > 0

@@ -38,14 +38,15 @@
 #define bpf_map_lookup_elem(map, key) host_map_lookup(map, key)
 #define bpf_map_update_elem(map, key, value, flags)                                                \
 	host_map_update(host_map_of(map), key, value, flags)
-#define bpf_map_delete_elem(map, key)		     host_map_delete(host_map_of(map), key)
-#define bpf_redirect_map(map, key, flags)	     host_redirect(map, key, flags)
-#define bpf_redirect(ifindex, flags)		     XDP_REDIRECT
-#define bpf_xdp_adjust_head(ctx, delta)		     host_frame_adjust_head(ctx, delta)
-#define bpf_xdp_adjust_tail(ctx, delta)		     host_frame_adjust_tail(ctx, delta)
-#define bpf_xdp_get_buff_len(ctx)		     host_frame_size(ctx)
-#define bpf_xdp_load_bytes(ctx, offset, to, size)    host_frame_load(ctx, offset, to, size)
-#define bpf_xdp_store_bytes(ctx, offset, from, size) host_frame_store(ctx, offset, from, size)
+#define bpf_map_delete_elem(map, key)		      host_map_delete(host_map_of(map), key)
+#define bpf_redirect_map(map, key, flags)	      host_redirect(map, key, flags)
+#define bpf_redirect(ifindex, flags)		      XDP_REDIRECT
+#define bpf_xdp_adjust_head(ctx, delta)		      host_frame_adjust_head(ctx, delta)
+#define bpf_xdp_adjust_tail(ctx, delta)		      host_frame_adjust_tail(ctx, delta)
+#define bpf_check_mtu(ctx, ifindex, len, diff, flags) ((void)(len), 0)
+#define bpf_xdp_get_buff_len(ctx)		      host_frame_size(ctx)
+#define bpf_xdp_load_bytes(ctx, offset, to, size)     host_frame_load(ctx, offset, to, size)
+#define bpf_xdp_store_bytes(ctx, offset, from, size)  host_frame_store(ctx, offset, from, size)
 #define bpf_csum_diff(from, from_size, to, to_size, seed)                                          \
 	host_csum_diff(from, from_size, to, to_size, seed)
 #define bpf_ktime_get_coarse_ns()  host_clock_ns
