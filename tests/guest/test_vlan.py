@@ -45,9 +45,9 @@ def test_tagged_packets_are_forwarded_with_the_tag(deploy):
     wait_until(lambda: {one["next_hop"]["state"] for one in deployment.leatd.backends().values()}
                == {"resolved"}, what="the next hops in the VLAN")
 
-    result = deployment.send(60)
+    result = deployment.send(40)
 
-    result.assert_no_failure(at_least=60)
+    result.assert_no_failure(at_least=40)
     assert len(result.answers) == 3
     for host in deployment.network.backends:
         assert received(host, DEVICE) >= 4 * result.answers[host.name]
