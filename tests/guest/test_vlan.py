@@ -31,9 +31,11 @@ def move_all_into_vlan(network):
     network.spread_over(network.edges)
 
 
-def received(host, device):
-    (link,) = json.loads(host.namespace.run("ip", "-j", "-s", "link", "show", device).stdout)
-    return link["stats64"]["rx"]["packets"]
+def received(host):
+    """Packets with the tag, and without."""
+    links = json.loads(host.namespace.run("ip", "-j", "-s", "link", "show").stdout)
+    packets = {link["ifname"]: link["stats64"]["rx"]["packets"] for link in links}
+    return packets[DEVICE], packets["eth0"] - packets[DEVICE]
 
 
 def test_tagged_packets_are_forwarded_with_the_tag(deploy):
@@ -45,9 +47,11 @@ def test_tagged_packets_are_forwarded_with_the_tag(deploy):
     wait_until(lambda: {one["next_hop"]["state"] for one in deployment.leatd.backends().values()}
                == {"resolved"}, what="the next hops in the VLAN")
 
-    result = deployment.send(60)
+    before = [received(host) for host in deployment.network.backends]
+    result = deployment.send(40)
 
-    result.assert_no_failure(at_least=60)
+    result.assert_no_failure(at_least=40)
     assert len(result.answers) == 3
-    for host in deployment.network.backends:
-        assert received(host, DEVICE) >= 4 * result.answers[host.name]
+    for host, (tagged, untagged) in zip(deployment.network.backends, before):
+        assert received(host)[0] >= tagged + 4 * result.answers[host.name]
+        assert received(host)[1] < untagged + result.answers[host.name]

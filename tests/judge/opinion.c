@@ -767,7 +767,7 @@ void opinion_of_counters(const struct scene *scene, struct bytes in, const struc
 			"not counted at its reason");
 	for (uint32_t i = 0; i < SCENE_MAX_SERVICES; i++)
 		require(refused(datapath, i, outcome->trace.reason) ==
-				(!is_forwarded && service == i + 1),
+				(!is_forwarded && !is_reply && service == i + 1),
 			"not counted at its service's reason");
 	for (uint32_t i = 0; i < SCENE_MAX_SERVICES; i++)
 		require(counted(&datapath->service_count, i, &in, seen) ==
