@@ -45,6 +45,7 @@ JUDGE_SRC := $(wildcard tests/judge/*.c) $(HOST_SRC)
 UNIT_SRC := $(shell find tests/unit -name 'test_*.c')
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+HELPERS  := $(B)/bpf/pass.bpf.o $(B)/bpf/count.bpf.o
 CHURN    := $(B)/churn-server $(B)/churn-client $(B)/churn-flood
 QUIC     := $(B)/quic-server $(B)/quic-client
 UNITS    := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
@@ -142,7 +143,7 @@ $(B)/fuzz/%: $(B)/fuzz-obj/tests/fuzz/%.o $(B)/libleat-fuzz.a
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $(OBJECTS_FIRST) $(LIBS)
 
-vpath %.bpf.c bpf tests/bench tests/bench/peers
+vpath %.bpf.c bpf tests/bench tests/bench/peers tests/lib
 $(B)/bpf/%.bpf.o: %.bpf.c $(BPF_HEADERS)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -161,7 +162,7 @@ datapath cli e2e: all
 	$(Q)tests/run $@
 sanitized: $(SANITIZED)
 	$(Q)tests/run $@
-e2e sanitized: $(CHURN) $(QUIC)
+e2e sanitized: $(CHURN) $(QUIC) $(HELPERS)
 cli: $(B)/leat-sim
 soak:
 	$(Q)tools/check-tools --install build soak
@@ -174,12 +175,12 @@ lint:
 	$(Q)tests/lint/lint
 test:
 	$(Q)tools/check-tools --install build test vm
-	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(QUIC) $(B)/bench $(B)/leat-sim \
-		$(B)/verify
+	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(QUIC) $(HELPERS) \
+		$(B)/bench $(B)/leat-sim $(B)/verify
 	$(Q)tests/run all
 test-vm:
 	$(Q)tools/check-tools --install build vm
-	$(Q)$(MAKE) $(PARALLEL) all $(B)/verify
+	$(Q)$(MAKE) $(PARALLEL) all $(B)/verify $(HELPERS) $(B)/unit/datapath/test_agreement
 	$(Q)tests/run vm
 bench: check-tools $(B)/bench
 	$(Q)tools/check-tools bench

@@ -74,6 +74,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LEAT_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct leat_refusals);
+} refusals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LEAT_MAX_BACKENDS);
 	__type(key, __u32);
 	__type(value, struct leat_counter);

@@ -249,7 +249,7 @@ static __always_inline int nat_reply(struct packet *p, const struct dissection *
 	if (r == 0)
 		r = nat_send_back(p, d, work);
 	if (r < 0)
-		count(&service_count, work->nat.service, d->size);
+		count_refused(work->nat.service, d->size, -r);
 	return r;
 }
 

@@ -42,12 +42,22 @@ static __always_inline int verdict_forwarded(__u32 backend, __u64 size, int acti
 	return action;
 }
 
+/* A service's packet that was not forwarded. */
+static __noinline void count_refused(__u32 service, __u64 size, __u32 reason)
+{
+	struct leat_refusals *refused = bpf_map_lookup_elem(&refusals, &service);
+
+	count(&service_count, service, size);
+	if (refused && reason < LEAT_REASON_COUNT)
+		refused->packets[reason]++;
+}
+
 /* What became of a service's packet of `size` bytes: an action, a negative reason, or UNUSUAL. */
 static __always_inline int verdict_of_service(const struct leat_service *service, __u64 size,
 					      int result)
 {
 	if (result < 0 && result != UNUSUAL)
-		count(&service_count, service->id, size);
+		count_refused(service->id, size, -result);
 	return result;
 }
 

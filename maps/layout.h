@@ -424,6 +424,11 @@ struct leat_node {
 	__u64 flow_key; /* of leat_flow_digest(), drawn when the maps were made */
 };
 
+/* Packets of a service that were not forwarded, by reason. */
+struct leat_refusals {
+	__u64 packets[LEAT_REASON_COUNT];
+};
+
 /* What became of one packet; written only by a program loaded with options.trace. */
 struct leat_trace {
 	__u32 reason;

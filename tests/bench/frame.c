@@ -9,8 +9,10 @@
 #include <linux/udp.h>
 #include <string.h>
 
-#define UDP_PAYLOAD	 12
-#define TCP_FLAGS_OFFSET 13
+#define UDP_PAYLOAD	  12
+#define TCP_FLAGS_OFFSET  13
+/* RFC 9000, 17.3; zeroes are the id behind it. */
+#define QUIC_SHORT_HEADER 0x40
 
 static size_t put_ipv4(uint8_t *at, const struct bench_service *service, size_t payload)
 {
@@ -50,6 +52,8 @@ void frame_make(struct frame *ret_frame, const struct bench_service *service, ui
 	l4 += is_ipv4 ? put_ipv4(ip, service, payload) : put_ipv6(ip, service, payload);
 	if (is_tcp)
 		ret_frame->bytes[l4 + TCP_FLAGS_OFFSET] = tcp_flags;
+	if (service->is_quic)
+		ret_frame->bytes[l4 + sizeof(struct udphdr)] = QUIC_SHORT_HEADER;
 	/* The wrapper writes an IPv6 header's worth without asking for the family. */
 	ret_frame->size =
 		MAX(l4 + payload, sizeof(*eth) + sizeof(struct ipv6hdr) + sizeof(struct udphdr));

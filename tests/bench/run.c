@@ -34,6 +34,7 @@ static int load(struct run *run, struct rehearsal *rehearsal, const struct bench
 	program->rodata->port = service->port;
 	program->rodata->expected = run->scenario->action;
 	program->rodata->options.remembers = service->scheduler != LEAT_SCHEDULER_HASH;
+	program->rodata->options.quic = service->is_quic;
 	program->rodata->memory = datapath_memory(rehearsal->datapath);
 	if (service->family == 6)
 		program->rodata->outer_len = sizeof(struct ipv6hdr);

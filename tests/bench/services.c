@@ -14,6 +14,7 @@ static const struct bench_service services[] = {
 	{ "tcp4", 4, IPPROTO_TCP, 80, .count = 1, .backends = 100 },
 	{ "tcp6", 6, IPPROTO_TCP, 80, .count = 1, .backends = 100 },
 	{ "udp4", 4, IPPROTO_UDP, 53, .count = 1, .backends = 100 },
+	{ "quic4", 4, IPPROTO_UDP, 443, .count = 1, .backends = 100, .is_quic = true },
 	{ "open", 4, IPPROTO_TCP, 81, .count = 1, .backends = 20, .drained = 1 },
 	{ "flood", 4, IPPROTO_TCP, 82, .count = 1, .backends = 20, .standby = 10, .drained = 10 },
 	{ "rr", 4, IPPROTO_TCP, 83, .count = 1, .backends = 100,
@@ -37,9 +38,12 @@ static void write_backend(FILE *yaml, const struct bench_service *service, unsig
 {
 	const char *prefix = service->family == 4 ? "198.51.100." : "2001:db8:1::";
 
-	fprintf(yaml, "  - { name: backend%u-%u, address: \"%s%u\"%s }\n", service->family,
-		index + 1, prefix, index + 1,
+	fprintf(yaml, "  - { name: backend%u-%u, address: \"%s%u\"%s", service->family, index + 1,
+		prefix, index + 1,
 		index >= service->backends - service->standby ? ", weight: 0" : "");
+	if (service->is_quic)
+		fprintf(yaml, ", server_id: %08x", index);
+	fputs(" }\n", yaml);
 }
 
 static void write_service(FILE *yaml, const struct bench_service *service, unsigned int index)
@@ -49,6 +53,8 @@ static void write_service(FILE *yaml, const struct bench_service *service, unsig
 		service->port + index, protocol_name(service->protocol));
 	if (service->scheduler != LEAT_SCHEDULER_HASH)
 		fprintf(yaml, "  scheduler: %s\n", scheduler_name(service->scheduler));
+	if (service->is_quic)
+		fputs("  quic: { cid: quic-lb, server_id_length: 4 }\n", yaml);
 	fputs("  forward: ipip\n  backends:\n", yaml);
 	for (unsigned int i = 0; i < service->backends; i++)
 		write_backend(yaml, service, i);

@@ -34,6 +34,7 @@ struct bench_service {
 	unsigned int drained;
 	enum leat_scheduler scheduler;
 	enum bench_maps maps;
+	bool is_quic; /* packets have the first backend's connection ids */
 };
 
 /* NULL when there is no such service. */

@@ -26,7 +26,7 @@ COMPLETION = ROOT / "tools" / "completion" / "leat.bash"
 DEADLINE_S = 20
 MAX_REPLY = 64 * 1024 * 1024
 
-OBJECTS = ["service", "backend", "stats", "config", "node", "packet", "decap"]
+OBJECTS = ["service", "backend", "stats", "deny", "config", "node", "packet", "decap"]
 ASKING_THE_DAEMON = [
     ("service", "show"),
     ("service", "list"),
@@ -38,6 +38,9 @@ ASKING_THE_DAEMON = [
     ("backend", "enable", "web1"),
     ("backend", "set", "web1", "weight", "5"),
     ("stats", "show"),
+    ("deny", "show"),
+    ("deny", "add", "10.0.0.0/8", "2001:db8::1", "for", "5m"),
+    ("deny", "del", "10.0.0.0/8"),
     ("config", "show"),
     ("config", "reload"),
     ("config", "reload", "--now"),
@@ -318,6 +321,11 @@ def test_an_ambiguous_prefix_lists_the_candidates(words, candidates):
         ["backend", "set", "web1", "weight", "65536"],
         ["backend", "set", "web1", "weight", "five"],
         ["backend", "set", "web1", "weight", "-5"],
+        ["deny", "add"],
+        ["deny", "add", "for", "5m"],
+        ["deny", "add", "10.0.0.0/8", "for"],
+        ["deny", "del"],
+        ["deny", "show", "10.0.0.0/8"],
         ["config", "check"],
         ["stats", "show", "web"],
         ["--nonsense"],
@@ -548,6 +556,12 @@ def test_a_service_shows_how_it_schedules_and_remembers(tmp_path):
     text = show(tmp_path, [service(sticky_ms=1800000, open_slots=512, **members)], "service")
     assert "  round-robin, rendezvous of 65536 slots, " in text
     assert "\n    idle 90s; slow start 30s; sticky 30m; open slots: 512\n" in text
+
+
+def test_a_service_shows_what_was_not_forwarded_and_why(tmp_path):
+    text = show(tmp_path, [service(refused={"no_backend": 9, "denied": 12345})], "service")
+    assert "\n    not forwarded: 9 no_backend, 12.3k denied\n" in text
+    assert "not forwarded" not in show(tmp_path, [service(refused={})], "service")
 
 
 def test_flows_are_shown_where_all_of_them_are_counted(tmp_path):

@@ -29,7 +29,7 @@ def test_an_operator_denies_a_source_and_takes_that_back(deploy, family):
     leatd.leat("deny", "add", one)
     assert not reaches(deployment, family, one)
     assert reaches(deployment, family, other)
-    assert leatd.reason_packets("denied") > 0
+    assert leatd.show("service", "show")[0]["refused"]["denied"] > 0
 
     leatd.leat("deny", "add", ALL[family], "192.0.2.200", "for", "1h")
     assert not reaches(deployment, family, other)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from deployment import service
+from fleet import Fleet
 from network import SERVICE4, SERVICE6, sources
 from quic import PORT, QuicClient, QuicServer
 from wait import wait_until
@@ -145,6 +146,40 @@ def test_a_backend_that_leaves_stays_for_its_connections(start):
     client.close()
     wait_until(lambda: "web3" not in leatd.backends(), 30, "web3 goes")
     assert unknown_ids(deployment) == 0
+
+
+def test_quic_comes_and_goes_with_a_reload(start):
+    """Which loads another program; servers issue such ids before the node knows of them."""
+    deployment, client = start(quic_service(quic=None, _server_ids=None))
+    first, second = sources(2)
+    before = open_connections(client, first)
+    reload(deployment, quic_service())
+    assert client.exchange() == before
+    assert client.migrate(second) == before
+    assert client.migrate(first) == before
+    reload(deployment, quic_service(quic=None, _server_ids=None))
+    assert client.migrate(second).count(None) > CONNECTIONS / 3
+
+
+def test_a_client_may_come_by_another_node(directory):
+    """A router spreads by addresses and ports, so that half of the clients that move do."""
+    fleet = Fleet(directory)
+    try:
+        for host in fleet.network.backends:
+            QuicServer(host, IDS[host.name])
+        for node in fleet.nodes:
+            node.start([{"name": "web", "address": SERVICE4, "port": PORT, "protocol": "udp",
+                         "forward": "l2", "quic": QUIC, "backends": [
+                             {"name": host.name, "address": host.ipv4,
+                              "server_id": IDS[host.name]} for host in fleet.network.backends]}])
+        client = QuicClient(fleet.network.client)
+        before = open_connections(client, sources(1)[0])
+        for source in sources(4)[1:]:
+            assert client.migrate(source) == before
+        assert all(node.packets() > 3 * CONNECTIONS for node in fleet.nodes)
+        client.close()
+    finally:
+        fleet.close()
 
 
 def test_ids_of_a_backend_that_is_gone_are_counted(start):

@@ -737,6 +737,14 @@ static unsigned int counted(const struct host_map *map, uint32_t index, const st
 	return 1;
 }
 
+/* How many packets a service was refused for a reason. */
+static uint64_t refused(const struct datapath *datapath, uint32_t service, uint32_t reason)
+{
+	const struct leat_refusals *refusals = host_map_at(&datapath->refusals, service);
+
+	return refusals->packets[reason];
+}
+
 void opinion_of_counters(const struct scene *scene, struct bytes in, const struct outcome *outcome)
 {
 	const struct datapath *datapath = &scene->datapath;
@@ -757,6 +765,10 @@ void opinion_of_counters(const struct scene *scene, struct bytes in, const struc
 	else
 		require(counted(&datapath->reason_count, outcome->trace.reason, &in, seen),
 			"not counted at its reason");
+	for (uint32_t i = 0; i < SCENE_MAX_SERVICES; i++)
+		require(refused(datapath, i, outcome->trace.reason) ==
+				(!is_forwarded && !is_reply && service == i + 1),
+			"not counted at its service's reason");
 	for (uint32_t i = 0; i < SCENE_MAX_SERVICES; i++)
 		require(counted(&datapath->service_count, i, &in, seen) ==
 				(!is_forwarded && !is_reply && service == i + 1),

@@ -9,27 +9,34 @@ from leatd import LEAT, Leatd
 from load import Stream, send_requests
 from network import SERVICE4, SERVICE6, Network
 from servers import PROBE_PORT, Nginx, UdpEcho
+from wait import SLOWNESS
 
-PROBE = {"type": "http", "port": PROBE_PORT, "path": "/healthz", "interval": "250ms",
-         "timeout": "200ms", "rise": 1, "fall": 3}
+PROBE = {"type": "http", "port": PROBE_PORT, "path": "/healthz",
+         "interval": f"{250 * SLOWNESS}ms", "timeout": f"{200 * SLOWNESS}ms", "rise": 1, "fall": 3}
 # Where a killed process answers at once, three failures are 0.2 to 0.4 s.
-FAST_PROBE = {**PROBE, "interval": "100ms", "timeout": "100ms"}
+FAST_PROBE = {**PROBE, "interval": f"{100 * SLOWNESS}ms", "timeout": f"{100 * SLOWNESS}ms"}
 
 
-def service(forward="l2", address=SERVICE4, outer=None, weights=None, **keys):
+def service(forward="l2", address=SERVICE4, outer=None, weights=None, suffix="", **keys):
     """
     A service over the first len(weights) backends of the network, or all of them. outer: 4 or 6,
-    the family of the backends' addresses; the service's own unless given. _server_ids: for QUIC, by
-    the backends' names.
+    the family of the backends' addresses; the service's own unless given. suffix: of the backends'
+    names, where another service has them by their other addresses. _server_ids: for QUIC, by the
+    backends' names.
     """
     return {"name": "web", "address": address, "port": 80, "protocol": "tcp", "forward": forward,
-            "probe": PROBE, **keys, "_outer": outer, "_weights": weights}
+            "probe": PROBE, **keys, "_outer": outer, "_weights": weights, "_suffix": suffix}
+
+
+def attach_decap(host):
+    host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
 
 
 class Deployment:
-    def __init__(self, directory, services, backends=3, wait=True, **config):
-        """wait: until every backend is up."""
+    def __init__(self, directory, services, backends=3, wait=True, unwrap=attach_decap, **config):
+        """wait: until all backends are up. unwrap(host): makes one take packets out of tunnels."""
         self.directory = directory
+        self.unwrap = unwrap
         self.network = Network(backends)
         self.leatd = None
         self.is_unwrapping = False
@@ -63,8 +70,8 @@ class Deployment:
         outer = one["_outer"] or (6 if ":" in one["address"] else 4)
         weights = one["_weights"] or [100] * len(self.network.backends)
         port = {"port": one["_port"]} if one.get("_port") else {}
-        backends = [{"name": host.name, "address": host.ipv6 if outer == 6 else host.ipv4,
-                     "weight": weight, **port}
+        backends = [{"name": host.name + one["_suffix"], "weight": weight,
+                     "address": host.ipv6 if outer == 6 else host.ipv4, **port}
                     for host, weight in zip(self.network.backends, weights)]
         for backend in backends if one.get("_server_ids") else ():
             backend["server_id"] = one["_server_ids"][backend["name"]]
@@ -75,7 +82,7 @@ class Deployment:
         self.is_unwrapping = any(one["forward"] in ("ipip", "gue") for one in services)
         if self.is_unwrapping:
             for host in self.network.backends:
-                host.namespace.run(LEAT, "decap", "attach", "eth0", "for", SERVICE4, SERVICE6)
+                self.unwrap(host)
 
     def _send_whole_checksums(self, services):
         """Of what XDP changes, which the kernel then does not complete."""

@@ -16,8 +16,10 @@ import signal
 import subprocess
 import tempfile
 
+from wait import SLOWNESS
+
 PREFIX = f"leat-t-{os.getpid()}-"
-TIMEOUT_S = 30
+TIMEOUT_S = 30 * SLOWNESS
 CLONE_NEWNET = 0x40000000
 
 

@@ -24,23 +24,28 @@ from namespace import PREFIX, Namespace, shared_directory
 SERVICE4 = "192.0.2.10"
 SERVICE6 = "2001:db8:1::10"
 SERVICES4, SERVICES6 = "192.0.2.0/24", "2001:db8:1::/64"
+BUILD = pathlib.Path(__file__).parents[2] / "build"
 FABRIC_MTU = 1600  # room for an outer header around a client's 1500 bytes
 
 
 @functools.cache
-def passing_program():
-    """The path of a compiled pass.bpf.c, which is there until this process ends."""
-    program = shared_directory() / "pass.o"
+def compiled_program(name):
+    """The path of a compiled NAME.bpf.c, which is there until this process ends at least."""
+    source = pathlib.Path(__file__).parent / f"{name}.bpf.c"
+    built = BUILD / "bpf" / f"{name}.bpf.o"
+    if built.exists() and built.stat().st_mtime > source.stat().st_mtime:
+        return built
+    program = shared_directory() / f"{name}.o"
     subprocess.run([os.environ.get("CLANG", "clang"), "-O2", "-g", "-target", "bpf", "-idirafter",
                     f"/usr/include/{platform.machine()}-linux-gnu", "-c",
-                    pathlib.Path(__file__).parent / "pass.bpf.c", "-o", program], check=True)
+                    source, "-o", program], check=True)
     return program
 
 
 def attach_passing_program(namespace, interface):
     """ip(8) could load it too, but leaves directories in the bpffs."""
     pin = f"/sys/fs/bpf/{PREFIX}pass"
-    namespace.run("bpftool", "prog", "load", passing_program(), pin)
+    namespace.run("bpftool", "prog", "load", compiled_program("pass"), pin)
     try:
         namespace.run("bpftool", "net", "attach", "xdpdrv", "pinned", pin, "dev", interface)
     finally:
@@ -86,8 +91,8 @@ class Host:
             f"addr add {self.ipv6}/64 dev eth0 nodad"])
 
     def use_router(self, router):
-        self.namespace.ip_batch([f"route add default via {router.ipv4}",
-                                 f"route add ::/0 via {router.ipv6}"])
+        self.namespace.ip_batch([f"route replace default via {router.ipv4}",
+                                 f"route replace ::/0 via {router.ipv6}"])
 
     def close(self):
         self.namespace.close()

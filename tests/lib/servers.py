@@ -12,7 +12,7 @@ from namespace import shared_directory
 from network import SERVICE4, SERVICE6
 from wait import wait_until
 
-HTTP_PORTS = (80, 8081)
+HTTP_PORTS = (80, 8081, 8082)
 PROBE_PORT = 8080
 TLS_PORT = 443
 UDP_PORT = 7000

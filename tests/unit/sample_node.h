@@ -179,6 +179,8 @@ static inline void sample_node_init(struct sample_node *sample)
 	sample->services[0] = &sample->web;
 	sample->services[1] = &sample->dns;
 
+	sample->web.refusals.packets[LEAT_NO_BACKEND] = 9;
+	sample->web.refusals.packets[LEAT_DENIED] = 3;
 	node->config = &sample->config;
 	node->services = sample->services;
 	node->service_count = ARRAY_SIZE(sample->services);

@@ -2,26 +2,14 @@
 """Debian's kernels take both programs with each option and without it. Each boots in a guest."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
+from kernels import BUILD, HERE, KERNELS, fetch
 
-HERE = Path(__file__).resolve().parent
-BUILD = HERE.parents[1] / "build"
 GUEST_SECONDS = "300"
 
 
-def fetch(package):
-    """Without the package there is nothing to boot; with CI=true tests/run makes that a failure."""
-    done = subprocess.run([HERE / "kernel", package], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no {package}: {done.stderr.strip()}")
-
-
-@pytest.mark.parametrize("release, package", [
-    ("6.1", "linux-image-cloud-amd64"),
-    ("6.12", "linux-image-6.12-cloud-amd64"),
-])
+@pytest.mark.parametrize("release, package", KERNELS)
 def test_the_verifier_takes_each_option(release, package, tmp_path):
     fetch(package)
     script = tmp_path / "script"

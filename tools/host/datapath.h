@@ -17,6 +17,7 @@
 	X(backends)                                                                                \
 	X(egress)                                                                                  \
 	X(service_count)                                                                           \
+	X(refusals)                                                                                \
 	X(backend_count)                                                                           \
 	X(reason_count)                                                                            \
 	X(flows)                                                                                   \

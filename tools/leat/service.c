@@ -113,6 +113,21 @@ static void totals_print(const json_t *service)
 	probe_print(json_object_get(service, "probe"));
 }
 
+/* "    not forwarded: 9 no_backend, 3 denied" */
+static void refused_print(json_t *refused)
+{
+	const char *reason, *separator = "    not forwarded: ";
+	char packets[CLI_NUMBER_SIZE];
+	json_t *count;
+
+	json_object_foreach(refused, reason, count) {
+		fprintf(cli_out(), "%s%s %s", separator,
+			cli_format_number(json_number_value(count), packets), reason);
+		separator = ", ";
+	}
+	fputs(json_object_size(refused) ? "\n" : "", cli_out());
+}
+
 static void backends_print(const json_t *backends)
 {
 	static const struct cli_column columns[] = {
@@ -150,6 +165,7 @@ static void services_print(const json_t *services)
 		fputs(i > 0 ? "\n" : "", cli_out());
 		header_print(service);
 		totals_print(service);
+		refused_print(json_object_get(service, "refused"));
 		times_print(service);
 		backends_print(json_object_get(service, "backends"));
 	}

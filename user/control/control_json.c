@@ -242,6 +242,19 @@ static json_t *service_times_json(const struct service_config *service)
 			 control_number_json(service->sticky_ms));
 }
 
+/* By reasons that there were. */
+static json_t *refusals_json(const struct service *service)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < LEAT_REASON_COUNT; i++) {
+		if (service->refusals.packets[i])
+			json = control_json_set(json, reasons[i].label,
+						control_number_json(service->refusals.packets[i]));
+	}
+	return json;
+}
+
 json_t *control_service_json(const struct node *node, const struct service *service)
 {
 	json_t *json = control_service_keys_json(&service->config);
@@ -250,6 +263,7 @@ json_t *control_service_json(const struct node *node, const struct service *serv
 	json = control_json_set(json, "open_slots", control_number_json(service->open_slots));
 	json = control_json_set(json, "probe", probe_json(&service->config.probe));
 	json = control_json_merge(json, traffic_json(&service->counter, &service->rate));
+	json = control_json_set(json, "refused", refusals_json(service));
 	return control_json_set(json, "backends", service_backends_json(node, service));
 }
 

@@ -160,6 +160,10 @@ static void counter_add(struct leat_counter *sum, const struct leat_counter *cou
 static void read_service_counters(struct daemon *daemon, struct service *service)
 {
 	datapath_read_service(daemon->datapath, service->id, &service->counter);
+	/* Who has thousands of services and CPUs need not copy all of them once a second. */
+	if (service->counter.packets != service->own_packets)
+		datapath_read_refusals(daemon->datapath, service->id, &service->refusals);
+	service->own_packets = service->counter.packets;
 	for (size_t i = 0; i < service->backend_count; i++) {
 		struct backend *backend = service->backends[i];
 

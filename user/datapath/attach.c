@@ -92,6 +92,13 @@ int attachee_open(struct bpf_object *object, const char *program_name,
 			  library_warning());
 		return r;
 	}
+	/* The section's name tells libbpf, but not libxdp, whose dispatcher has to have them, too. */
+	r = xdp_program__set_xdp_frags_support(program, true);
+	if (r < 0) {
+		log_error("cannot have packets in several buffers: %s", strerror(-r));
+		xdp_program__close(program);
+		return r;
+	}
 	*ret_program = program;
 	return 0;
 }
@@ -187,12 +194,29 @@ static int attach_in_mode(const struct attachee *attachee, uint32_t ifindex, enu
 
 	if (occupant->is_alone)
 		return attach_alone(attachee, ifindex, mode, xdp_program__fd(occupant->ours));
-	if (!occupant->programs && is_loaded_alone(attachee))
+	if (!occupant->programs && (attachee->is_alone || is_loaded_alone(attachee)))
 		return attach_alone(attachee, ifindex, mode, -1);
 	r = xdp_program__attach(attachee->xdp, (int)ifindex, libxdp_mode(mode), 0);
 	if (r == 0 && occupant->ours)
 		r = detach_from_dispatcher(occupant, attachee->name, ifindex, mode);
 	return r;
+}
+
+/*
+ * A dispatcher of libxdp before 1.5.5 has no place for a program that moves a packet's start, says
+ * Linux 6.12 and later. The program is of the dispatcher's kind then, and its object was loaded in vain.
+ */
+static bool is_refused_by_dispatcher(const struct attachee *attachee, int r)
+{
+	return r == -EINVAL && !is_loaded(attachee) &&
+	       bpf_program__type(attachee->program) == BPF_PROG_TYPE_EXT;
+}
+
+static const char *attach_hint(const struct attachee *attachee, enum attach_mode mode, int r)
+{
+	if (is_refused_by_dispatcher(attachee, r))
+		return "; to join other XDP programs, this kernel needs a newer libxdp";
+	return mode == ATTACH_NATIVE ? "; mode: auto falls back to generic" : "";
 }
 
 static int attach_new(const struct attachee *attachee, uint32_t ifindex, const char *name,
@@ -201,6 +225,13 @@ static int attach_new(const struct attachee *attachee, uint32_t ifindex, const c
 	int r = attach_in_mode(attachee, ifindex, mode == ATTACH_AUTO ? ATTACH_NATIVE : mode,
 			       occupant);
 
+	if (!occupant->programs && is_refused_by_dispatcher(attachee, r)) {
+		log_notice(
+			"%s: libxdp's dispatcher cannot run this program here (%s); attaching it "
+			"without, so no other XDP program can join it",
+			name, library_warning());
+		return -ELIBACC;
+	}
 	if (r < 0 && mode == ATTACH_AUTO && !occupant->programs) {
 		log_notice("%s: the driver refused native XDP (%s); using generic mode, which is "
 			   "much slower",
@@ -209,8 +240,7 @@ static int attach_new(const struct attachee *attachee, uint32_t ifindex, const c
 	}
 	if (r < 0)
 		log_error("%s: cannot attach in %s mode: %s (%s)%s", name, attach_mode_name(mode),
-			  strerror(-r), library_warning(),
-			  mode == ATTACH_NATIVE ? "; mode: auto falls back to generic" : "");
+			  strerror(-r), library_warning(), attach_hint(attachee, mode, r));
 	return r;
 }
 

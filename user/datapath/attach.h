@@ -18,6 +18,7 @@ struct attachee {
 	struct bpf_program *program; /* of the object, loaded when it has to be */
 	struct xdp_program *xdp;     /* the same in libxdp's hands */
 	bool is_current;	     /* what is there already is this very program, and may stay */
+	bool is_alone;		     /* no dispatcher is asked for */
 };
 
 /* Opens `program_name` of an object that is not loaded yet in libxdp's hands. 0 or -errno, logged. */
@@ -30,7 +31,8 @@ int attachee_load(const struct attachee *attachee);
 void attachee_close_strays(const struct attachee *attachee);
 
 /* Attaches or keeps or replaces, without a gap. 0 with what it got; -ENODEV; -EBUSY: somebody else's
- * program is there and cannot be joined; other -errno. The cause is logged. */
+ * program is there and cannot be joined; -ELIBACC: libxdp's dispatcher cannot have the program, and the
+ * object is used up, but a new one with is_alone set may do; other -errno. The cause is logged. */
 int attach_interface(const struct attachee *attachee, const char *interface, enum attach_mode mode,
 		     struct interface_status *ret_status);
 /* Detaches the program of this name; none is no error. 0 or -errno, logged. */

@@ -49,6 +49,24 @@ int datapath_read_service(struct datapath *datapath, uint32_t id, struct leat_co
 	return r;
 }
 
+int datapath_read_refusals(struct datapath *datapath, uint32_t id,
+			   struct leat_refusals *ret_refusals)
+{
+	cleanup(freep) struct leat_refusals *per_cpu = calloc(datapath->cpus, sizeof(*per_cpu));
+	struct leat_refusals sum = { 0 };
+
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(datapath->maps->maps.refusals), &id, per_cpu) < 0)
+		return -errno;
+	for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++) {
+		for (uint32_t reason = 0; reason < LEAT_REASON_COUNT; reason++)
+			sum.packets[reason] += per_cpu[cpu].packets[reason];
+	}
+	*ret_refusals = sum;
+	return 0;
+}
+
 int datapath_read_backend(struct datapath *datapath, uint32_t id, struct leat_counter *ret_counter)
 {
 	return read_counter(datapath, datapath->maps->maps.backend_count, id, ret_counter);
@@ -89,11 +107,23 @@ static int zero_counter(struct datapath *datapath, const struct bpf_map *map, ui
 	return bpf_map_update_elem(bpf_map__fd(map), &id, datapath->per_cpu, BPF_ANY);
 }
 
+static int zero_refusals(struct datapath *datapath, uint32_t id)
+{
+	cleanup(freep) struct leat_refusals *per_cpu = calloc(datapath->cpus, sizeof(*per_cpu));
+
+	if (!per_cpu)
+		return -ENOMEM;
+	return bpf_map_update_elem(bpf_map__fd(datapath->maps->maps.refusals), &id, per_cpu,
+				   BPF_ANY);
+}
+
 int counters_begin_service(struct datapath *datapath, uint32_t id)
 {
 	const struct leat_counter zero = { 0 };
 	int r = zero_counter(datapath, datapath->maps->maps.service_count, id);
 
+	if (r == 0)
+		r = zero_refusals(datapath, id);
 	if (r < 0)
 		return r;
 	return bpf_map_update_elem(bpf_map__fd(datapath->maps->maps.retired), &id, &zero, BPF_ANY);

@@ -98,6 +98,9 @@ void datapath_unpin(struct datapath *datapath);
 /* A service's counter without what its backends count, and the reasons' without what all backends do:
  * the caller adds those. What backends had counted that are gone is in. 0 or -errno. */
 int datapath_read_service(struct datapath *datapath, uint32_t id, struct leat_counter *ret_counter);
+/* What of that was not forwarded, by reason. 0 or -errno. */
+int datapath_read_refusals(struct datapath *datapath, uint32_t id,
+			   struct leat_refusals *ret_refusals);
 int datapath_read_backend(struct datapath *datapath, uint32_t id, struct leat_counter *ret_counter);
 int datapath_read_reasons(struct datapath *datapath,
 			  struct leat_counter reasons[LEAT_REASON_COUNT]);

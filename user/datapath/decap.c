@@ -184,18 +184,14 @@ static int share_maps(const struct decap_bpf *maps, struct decap_bpf *object)
 	return r;
 }
 
-int decap_attach(const char *interface, enum attach_mode mode, const struct decap_config *config,
-		 struct interface_status *ret_status)
+static int attach_over(const struct decap_bpf *maps, const char *interface, enum attach_mode mode,
+		       const struct decap_config *config, bool is_alone,
+		       struct interface_status *ret_status)
 {
-	cleanup(destroyp) struct decap_bpf *maps = NULL, *object = NULL;
-	struct attachee attachee = { .name = PROGRAM_NAME };
+	cleanup(destroyp) struct decap_bpf *object = decap_bpf__open();
+	struct attachee attachee = { .name = PROGRAM_NAME, .is_alone = is_alone };
 	int r;
 
-	library_capture_warnings();
-	r = load_maps(config, &maps);
-	if (r < 0)
-		return r;
-	object = decap_bpf__open();
 	if (!object)
 		return -errno;
 	object->rodata->options.check_source = config->source_count > 0;
@@ -209,6 +205,21 @@ int decap_attach(const char *interface, enum attach_mode mode, const struct deca
 	attachee.program = object->progs.leat_decap;
 	r = attach_interface(&attachee, interface, mode, ret_status);
 	xdp_program__close(attachee.xdp);
+	return r;
+}
+
+int decap_attach(const char *interface, enum attach_mode mode, const struct decap_config *config,
+		 struct interface_status *ret_status)
+{
+	cleanup(destroyp) struct decap_bpf *maps = NULL;
+	int r;
+
+	library_capture_warnings();
+	r = load_maps(config, &maps);
+	if (r == 0)
+		r = attach_over(maps, interface, mode, config, false, ret_status);
+	if (r == -ELIBACC)
+		r = attach_over(maps, interface, mode, config, true, ret_status);
 	return r;
 }
 

@@ -67,6 +67,21 @@ static int note_program(struct datapath *datapath)
 	return r;
 }
 
+static int attach_one(struct datapath *datapath, const char *name, enum attach_mode mode,
+		      struct interface_status *ret_status)
+{
+	int r = attach_interface(&datapath->program, name, mode, ret_status);
+
+	if (r != -ELIBACC)
+		return r;
+	program_close(datapath);
+	r = program_open(datapath);
+	if (r < 0)
+		return r;
+	datapath->program.is_alone = true;
+	return attach_interface(&datapath->program, name, mode, ret_status);
+}
+
 int datapath_attach(struct datapath *datapath, char (*names)[IF_NAMESIZE], size_t count,
 		    enum attach_mode mode, struct interface_status *ret_statuses)
 {
@@ -76,7 +91,7 @@ int datapath_attach(struct datapath *datapath, char (*names)[IF_NAMESIZE], size_
 		r = detach_others(datapath, names, count);
 	datapath->program.is_current = may_stay(datapath, names, count);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = attach_interface(&datapath->program, names[i], mode, &ret_statuses[i]);
+		r = attach_one(datapath, names[i], mode, &ret_statuses[i]);
 	if (r == 0)
 		r = note_program(datapath);
 	if (r == 0)

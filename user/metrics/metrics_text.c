@@ -59,6 +59,20 @@ static void write_gauge(FILE *out, const char *name, const char *help, uint64_t 
 	fprintf(out, "%s %" PRIu64 "\n", name, number);
 }
 
+/* Only reasons that there were: every service has some of them, and all would be too many. */
+static void write_refusals(FILE *out, const struct service *service)
+{
+	for (size_t reason = 0; reason < LEAT_REASON_COUNT; reason++) {
+		if (!service->refusals.packets[reason])
+			continue;
+		fputs("leat_service_refused_packets_total{", out);
+		write_label(out, "service", service->config.name);
+		fputc(',', out);
+		write_label(out, "reason", reason_labels[reason]);
+		fprintf(out, "} %" PRIu64 "\n", (uint64_t)service->refusals.packets[reason]);
+	}
+}
+
 static void write_services(FILE *out, const struct node *node)
 {
 	static const char packets[] = "leat_service_packets_total";
@@ -73,6 +87,10 @@ static void write_services(FILE *out, const struct node *node)
 	for (size_t i = 0; i < node->service_count; i++)
 		write_labelled(out, bytes, "service", node->services[i]->config.name,
 			       node->services[i]->counter.bytes);
+	write_family(out, "leat_service_refused_packets_total", "counter",
+		     "Packets for the service that were not forwarded.");
+	for (size_t i = 0; i < node->service_count; i++)
+		write_refusals(out, node->services[i]);
 	write_family(out, open_slots, "gauge",
 		     "Slots of the service's table that a change opened.");
 	for (size_t i = 0; i < node->service_count; i++)

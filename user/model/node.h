@@ -134,6 +134,8 @@ struct service {
 	bool is_stale; /* the datapath does not know its latest state yet */
 	struct leat_counter counter;
 	struct counter_rate rate;
+	uint64_t own_packets;	       /* of the counter, without the backends', when it was read */
+	struct leat_refusals refusals; /* what was not forwarded, by reason */
 };
 
 struct interface_status {

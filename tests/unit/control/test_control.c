@@ -221,7 +221,7 @@ static void post_ok(struct fixture *fixture, const char *path, const char *body)
 	"\"table_size\":2048,\"forward\":\"l2\",\"idle_ms\":30000,\"slow_start_ms\":0,"            \
 	"\"sticky_ms\":1800000,\"open_slots\":0,"                                                  \
 	"\"probe\":null,\"packets\":0,\"bytes\":0,\"packets_per_second\":0.0,"                     \
-	"\"bytes_per_second\":0.0,\"backends\":[" DNS1 "]}"
+	"\"bytes_per_second\":0.0,\"refused\":{},\"backends\":[" DNS1 "]}"
 
 /* A size of which the share is a short decimal. */
 static void round_dns(struct sample_node *sample)
@@ -241,6 +241,7 @@ static void services_are_shown_with_every_key(void **state)
 	assert_int_equal(json_array_size(list), 2);
 	expect_json(json_array_get(list, 1), DNS);
 	web = json_array_get(list, 0);
+	expect_json(json_object_get(web, "refused"), "{\"no_backend\":9,\"denied\":3}");
 	assert_int_equal(json_array_size(json_object_get(web, "backends")), 3);
 	assert_int_equal(json_integer_value(json_object_get(web, "port")), 80);
 	assert_string_equal(json_string_value(json_object_get(web, "scheduler")), "hash");

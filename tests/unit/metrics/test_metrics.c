@@ -127,6 +127,8 @@ static void every_metric_has_its_value(void **state)
 		"leat_service_packets_total{service=\"web\"} 5000",
 		"leat_service_bytes_total{service=\"web\"} 320000",
 		"leat_service_packets_total{service=\"dns\"} 0",
+		"leat_service_refused_packets_total{service=\"web\",reason=\"no_backend\"} 9",
+		"leat_service_refused_packets_total{service=\"web\",reason=\"denied\"} 3",
 		"leat_backend_packets_total{service=\"web\",backend=\"web1\"} 1001",
 		"leat_backend_bytes_total{service=\"dns\",backend=\"dns1\"} 64004",
 		"leat_backend_up{service=\"web\",backend=\"web1\"} 1",
