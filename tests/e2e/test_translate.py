@@ -217,7 +217,7 @@ def test_answers_leave_by_the_interface_that_the_client_came_by(deploy, two_arms
     deployment.send(100, address).assert_no_failure(at_least=100)
 
     link = deployment.edge.namespace.run("ip", "-s", "-j", "link", "show", "eth1").stdout
-    assert json.loads(link)[0]["stats64"]["rx"]["packets"] >= 500
+    assert json.loads(link)[0]["stats64"]["rx"]["packets"] >= 300
     assert deployment.curl(url(address, "/from")).stdout.split()[0] == \
         (deployment.edge.ipv6 if family == 6 else deployment.edge.ipv4)
 
