@@ -6,8 +6,8 @@
 
 #include "model/nat_state.h"
 
-/* A full map takes eight steps. */
-#define STEP_ENTRIES 65536
+/* A full map takes sixteen steps. */
+#define STEP_ENTRIES 32768
 
 int nat_watch_init(struct nat_watch *watch)
 {
