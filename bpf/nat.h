@@ -205,6 +205,16 @@ __noinline int nat_find_reply(void)
 	return found->backend;
 }
 
+/* Before Linux 6.4 a map's own function, which the call becomes, returns an int, and leaves nothing that
+ * could be relied on in the upper half of the register. */
+static __always_inline int nat_insert(const struct leat_nat_key *key, const struct leat_nat *nat)
+{
+	int r = (int)bpf_map_update_elem(&nat_flows, key, nat, BPF_NOEXIST);
+
+	barrier_var(r);
+	return r;
+}
+
 #define NAT_TAKEN 1
 
 /* Tries to take the port of the pool that `hash` says; work->reply_key has it then. 0, NAT_TAKEN, or a
@@ -214,7 +224,7 @@ __noinline int nat_take_port(__u64 hash, __u32 family)
 	const struct leat_nat_pool *pool = bpf_map_lookup_elem(&nat_pool, &family);
 	struct nat_work *work = nat_work();
 	__u32 index, port;
-	long r;
+	int r;
 
 	if (!work)
 		return -LEAT_INTERNAL;
@@ -227,7 +237,7 @@ __noinline int nat_take_port(__u64 hash, __u32 family)
 		return -LEAT_INTERNAL;
 	work->reply_key.destination = pool->addresses[index];
 	work->reply_key.ports = (work->reply_key.ports & 0xffff) | (__u32)bpf_htons(port) << 16;
-	r = bpf_map_update_elem(&nat_flows, &work->reply_key, &work->reply, BPF_NOEXIST);
+	r = nat_insert(&work->reply_key, &work->reply);
 	if (r == 0)
 		return 0;
 	return r == -EEXIST ? NAT_TAKEN : -LEAT_NAT_FULL;
@@ -283,7 +293,7 @@ __noinline int nat_open(__u32 service, __u32 id)
 	const struct dissection *d = bpf_map_lookup_elem(&dissected, &zero);
 	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
 	struct nat_work *work = nat_work();
-	long r;
+	int r;
 
 	if (!d || !work || !backend)
 		return -LEAT_INTERNAL;
@@ -298,7 +308,7 @@ __noinline int nat_open(__u32 service, __u32 id)
 	work->nat.destination = work->reply_key.source;
 	work->nat.ports = leat_swap_ports(work->reply_key.ports);
 	work->nat.flags = d->key.protocol == IPPROTO_TCP ? 0 : LEAT_NAT_LIVE;
-	r = bpf_map_update_elem(&nat_flows, &work->key, &work->nat, BPF_NOEXIST);
+	r = nat_insert(&work->key, &work->nat);
 	if (r == 0)
 		return id;
 	if (r == -EEXIST)

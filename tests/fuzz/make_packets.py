@@ -61,6 +61,7 @@ def sizes():
     yield "too-big-tagged", ethernet() / Dot1Q(vlan=5) / to(V4 + "15", payload=bytes(700))[IP]
     yield "fits-narrow", to(V4 + "15", payload=bytes(400))
     yield "jumbo", to(V4 + "10", payload=bytes(4000))
+    yield "jumbo-too-big", to(V4 + "15", payload=bytes(4000))
     yield "padded", bytes(to(V4 + "10")) + bytes(20)
     yield "long-claim", to(V4 + "10", len=200)
     yield "short-claim", to(V4 + "10", len=30)

@@ -100,13 +100,20 @@ long host_frame_adjust_head(struct host_frame *frame, int delta)
 	return r;
 }
 
-/* Fragments are cut from their end, and do not grow: that is up to the driver. */
+/* Fragments are cut from their end, and then what is before them. They do not grow: that is up to the
+ * driver. */
 static long adjust_rest(struct host_frame *frame, int delta)
 {
-	if (delta > 0 || (uint32_t)-delta > frame->rest_size)
+	int64_t size = (int64_t)host_frame_size(frame) + delta;
+
+	if (delta > 0 || size < ETH_HLEN)
 		return -EINVAL;
-	frame->rest_size -= (uint32_t)-delta;
-	return 0;
+	if (size >= linear_size(frame)) {
+		frame->rest_size = (uint32_t)size - linear_size(frame);
+		return 0;
+	}
+	frame->rest_size = 0;
+	return move_head(frame, 0, (uint32_t)size);
 }
 
 long host_frame_adjust_tail(struct host_frame *frame, int delta)
