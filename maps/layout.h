@@ -332,6 +332,7 @@ struct leat_backend {
 			__be16 nat_port; /* of the backend; 0: the one that the packet is for */
 			__u32 nat_zero;
 			struct leat_addr nat_address; /* the backend's own */
+			__u32 nat_rest[LEAT_OUTER_MAX / 4 - 6];
 		};
 	};
 };

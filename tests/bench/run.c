@@ -35,6 +35,8 @@ static int load(struct run *run, struct rehearsal *rehearsal, const struct bench
 	program->rodata->expected = run->scenario->action;
 	program->rodata->options.remembers = service->scheduler != LEAT_SCHEDULER_HASH;
 	program->rodata->options.quic = service->is_quic;
+	program->rodata->options.access = service->allowed != 0;
+	program->rodata->options.rate = service->rate != 0;
 	program->rodata->memory = datapath_memory(rehearsal->datapath);
 	if (service->family == 6)
 		program->rodata->outer_len = sizeof(struct ipv6hdr);

@@ -27,6 +27,8 @@ static const struct scenario scenarios[] = {
 	{ "udp4-128k", LEAT, "udp4", 1 << 17, 0, .action = XDP_TX },
 	{ "udp4-1M", LEAT, "udp4", 1 << 20, 0, .action = XDP_TX, .target = 2.6 },
 	{ "quic4-1M", LEAT, "quic4", 1 << 20, 0, .action = XDP_TX },
+	{ "allow4-1M", LEAT, "allow", 1 << 20, ACK, .action = XDP_TX },
+	{ "rate4-new", LEAT, "rate", NEVER_SEEN, SYN, .action = XDP_TX },
 	{ "syn4-new", LEAT, "tcp4", NEVER_SEEN, SYN, .action = XDP_TX, .target = 2.6 },
 	{ "ack4-unknown", LEAT, "tcp4", NEVER_SEEN, ACK, .action = XDP_TX, .target = 2.6 },
 	{ "services-100", LEAT, "many", 1 << 20, ACK, .action = XDP_TX, .target = 6 },

@@ -15,6 +15,8 @@ static const struct bench_service services[] = {
 	{ "tcp6", 6, IPPROTO_TCP, 80, .count = 1, .backends = 100 },
 	{ "udp4", 4, IPPROTO_UDP, 53, .count = 1, .backends = 100 },
 	{ "quic4", 4, IPPROTO_UDP, 443, .count = 1, .backends = 100, .is_quic = true },
+	{ "allow", 4, IPPROTO_TCP, 91, .count = 1, .backends = 100, .allowed = 100000 },
+	{ "rate", 4, IPPROTO_TCP, 92, .count = 1, .backends = 100, .rate = 1000 },
 	{ "open", 4, IPPROTO_TCP, 81, .count = 1, .backends = 20, .drained = 1 },
 	{ "flood", 4, IPPROTO_TCP, 82, .count = 1, .backends = 20, .standby = 10, .drained = 10 },
 	{ "rr", 4, IPPROTO_TCP, 83, .count = 1, .backends = 100,
@@ -46,6 +48,18 @@ static void write_backend(FILE *yaml, const struct bench_service *service, unsig
 	fputs(" }\n", yaml);
 }
 
+/* As many prefixes of 16 addresses. */
+static void write_allowed(FILE *yaml, unsigned int count)
+{
+	const char *separator = "  allow: [";
+
+	for (unsigned int i = 0; i < count; i++) {
+		fprintf(yaml, "%s10.%u.%u.%u/28", separator, i >> 12, i >> 4 & 255, i << 4 & 255);
+		separator = ", ";
+	}
+	fputs(count ? "]\n" : "", yaml);
+}
+
 static void write_service(FILE *yaml, const struct bench_service *service, unsigned int index)
 {
 	fprintf(yaml, "- name: %s-%u\n  address: \"%s\"\n  port: %u\n  protocol: %s\n",
@@ -55,6 +69,9 @@ static void write_service(FILE *yaml, const struct bench_service *service, unsig
 		fprintf(yaml, "  scheduler: %s\n", scheduler_name(service->scheduler));
 	if (service->is_quic)
 		fputs("  quic: { cid: quic-lb, server_id_length: 4 }\n", yaml);
+	write_allowed(yaml, service->allowed);
+	if (service->rate)
+		fprintf(yaml, "  rate: { new: %u/s }\n", service->rate);
 	fputs("  forward: ipip\n  backends:\n", yaml);
 	for (unsigned int i = 0; i < service->backends; i++)
 		write_backend(yaml, service, i);

@@ -34,7 +34,9 @@ struct bench_service {
 	unsigned int drained;
 	enum leat_scheduler scheduler;
 	enum bench_maps maps;
-	bool is_quic; /* packets have the first backend's connection ids */
+	unsigned int allowed; /* /28s from 10.0.0.0 on that have an allow list, with all sources */
+	unsigned int rate;    /* flows a second that a source may open */
+	bool is_quic;	      /* packets have the first backend's connection ids */
 };
 
 /* NULL when there is no such service. */
