@@ -72,7 +72,7 @@ help:
 #: make cli          the command line by itself (as root)
 #: make e2e          real traffic in network namespaces (as root)
 #: make sanitized    the same over binaries under ASan and UBSan (as root)
-#: make test-vm      Debian's kernels, in QEMU: which programs they take, and what it costs
+#: make test-vm      Debian's kernels, in QEMU: programs, packets and traffic (as root; part of CI)
 #: make soak         10 000 connections, a flood and 100 random changes, ten minutes (as root)
 #: make check-fresh  both README commands in a minimal Debian 12 (as root, takes long)
 #: make install      DESTDIR= and prefix= (/usr/local) as usual
@@ -174,10 +174,10 @@ sim: $(B)/leat-sim
 lint:
 	$(Q)tests/lint/lint
 test:
-	$(Q)tools/check-tools --install build test vm
+	$(Q)tools/check-tools --install build test $(if $(CI),vm)
 	$(Q)$(MAKE) $(PARALLEL) all $(UNITS) $(FUZZERS) $(SANITIZED) $(CHURN) $(QUIC) $(HELPERS) \
 		$(B)/bench $(B)/leat-sim $(B)/verify
-	$(Q)tests/run all
+	$(Q)tests/run $(if $(CI),ci,all)
 test-vm:
 	$(Q)tools/check-tools --install build vm
 	$(Q)$(MAKE) $(PARALLEL) all $(B)/verify $(HELPERS) $(B)/unit/datapath/test_agreement
