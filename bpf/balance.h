@@ -45,8 +45,13 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 	if (r < 0)
 		return r;
 	service = service_find(p);
+	if (!service && options.nat) {
+		/* A branch, which goes away, where a choice between two numbers would not. */
+		asm volatile("" ::: "memory");
+		return UNUSUAL;
+	}
 	if (!service)
-		return options.nat ? UNUSUAL : -LEAT_NOT_OURS;
+		return -LEAT_NOT_OURS;
 	return verdict_of_service(service, packet_size(p), balance_service(p, service));
 }
 
@@ -58,7 +63,6 @@ static __always_inline int balance_packet(struct packet *p)
 	int proto = parse_ethernet(&c);
 
 	p->eth = packet_data(p);
-	p->link_len = sizeof(struct ethhdr);
 	if (proto == bpf_htons(ETH_P_IP))
 		return balance_ip(p, &c, parse_ipv4(p, &c));
 	if (proto == bpf_htons(ETH_P_IPV6))

@@ -30,7 +30,7 @@ struct packet {
 	struct leat_service_key service_key; /* destination address and port, protocol */
 	struct leat_addr source;
 	__u32 ports;	 /* source and destination, as they stand in the packet */
-	__u32 link_len;	 /* of what is in front of the IP header */
+	__u32 link_len;	 /* of what is in front of the IP header; 0: Ethernet alone */
 	__u32 ip_len;	 /* header and payload, by the header's own account */
 	__u32 ip_room;	 /* bytes from the IP header to the end of the packet */
 	__u32 l4_offset; /* from the IP header */

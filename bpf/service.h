@@ -117,10 +117,11 @@ static __always_inline __u32 service_pick_quic(const struct leat_service *servic
 					       struct leat_slot slot, const struct packet *p)
 {
 	__u32 offset = p->l4_offset + sizeof(struct udphdr), id;
+	__u32 link_len = p->link_len ?: sizeof(struct ethhdr);
 
 	if (!(service->flags & LEAT_SERVICE_QUIC) || p->is_quoted || p->ip_len <= offset)
 		return 0;
-	id = quic_pick(p->ctx, service->id, p->link_len + offset, p->ip_len - offset);
+	id = quic_pick(p->ctx, service->id, link_len + offset, p->ip_len - offset);
 	if (id && counts_old_flows(id)) {
 		struct flow_packet packet = flow_packet(slot, p);
 
