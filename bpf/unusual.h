@@ -39,6 +39,21 @@ static __always_inline int unusual_check(const struct dissection *d)
 	return 0;
 }
 
+/* Whether a packet fits the way to the backend that it is for; its length is p's from then on. */
+static __always_inline int unusual_check_size(struct packet *p, const struct dissection *d,
+					      const struct leat_backend *backend, __u32 id)
+{
+	int r;
+
+	if (options.trace)
+		trace.backend = id;
+	p->ip_len = d->ip_len;
+	r = forward_check_size(p, backend);
+	if (r < 0 && (d->shape == SHAPE_ERROR || d->shape == SHAPE_LATER))
+		p->mtu = 0; /* RFC 1122, 3.2.2: no error about these */
+	return r;
+}
+
 static __always_inline int unusual_forward(struct packet *p, const struct dissection *d, __u32 id)
 {
 	const struct leat_backend *backend = bpf_map_lookup_elem(&backends, &id);
@@ -55,12 +70,7 @@ static __always_inline int unusual_forward(struct packet *p, const struct dissec
 
 	if (!backend)
 		return -LEAT_INTERNAL;
-	if (options.trace)
-		trace.backend = id;
-	p->ip_len = d->ip_len;
-	r = forward_check_size(p, backend);
-	if (r < 0 && (d->shape == SHAPE_ERROR || d->shape == SHAPE_LATER))
-		p->mtu = 0; /* RFC 1122, 3.2.2: no error about these */
+	r = unusual_check_size(p, d, backend, id);
 	if (r < 0)
 		return r;
 	if (!is_encapsulation(backend->forward))
@@ -137,12 +147,7 @@ static __always_inline int nat_check_backend(struct packet *p, const struct diss
 
 	if (!backend)
 		return -LEAT_INTERNAL;
-	if (options.trace)
-		trace.backend = id;
-	p->ip_len = d->ip_len;
-	r = forward_check_size(p, backend);
-	if (r < 0 && d->shape == SHAPE_ERROR)
-		p->mtu = 0;
+	r = unusual_check_size(p, d, backend, id);
 	if (r < 0)
 		return r;
 	return backend->forward % LEAT_FORWARD_TAGGED == LEAT_FORWARD_NAT ? 0 : -LEAT_NO_NEXT_HOP;

@@ -41,7 +41,7 @@
 #define LEAT_MAX_RATE		  1000000 /* flows a second and source, and of its burst */
 #define LEAT_MAX_PREFIXES	  100000  /* of sources, in one list of the configuration */
 #define LEAT_MAX_DENIED		  16384	  /* prefixes that the operator denies at run time */
-#define LEAT_ACCESS_ENTRIES	  262144  /* of an access list, which is made of two of these */
+#define LEAT_ACCESS_ENTRIES	  262144  /* rules of an access list: two lists and the defaults */
 #define LEAT_MAX_WEIGHT		  65535
 #define LEAT_MAX_SERVICE_BACKENDS 4096
 #define LEAT_MAX_DECAP_INNER	  1024

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "model/succession.h"
+#include "tests/unit/sample_access.h"
 
 static inline struct leat_addr sample_parse(const char *text)
 {
@@ -91,19 +92,6 @@ static inline void sample_add_backends(struct service_config *service, size_t fi
 {
 	for (size_t i = 0; i < count; i++)
 		sample_add_backend(service, first + i, CONFIG_DEFAULT_WEIGHT);
-}
-
-/* A list that denies one prefix. */
-static inline struct access_list *sample_access(const char *denied)
-{
-	struct access_builder builder = { 0 };
-	struct access_list *list;
-	struct prefix prefix;
-
-	assert_int_equal(prefix_parse(denied, &prefix), 0);
-	access_builder_add(&builder, &prefix, LEAT_ACCESS_DENIED);
-	assert_int_equal(access_builder_finish(&builder, false, &list), 0);
-	return list;
 }
 
 /* QUIC-LB with one byte, which says which backend it is: its index and 0x10 times the configuration. */

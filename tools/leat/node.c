@@ -10,7 +10,7 @@
 
 #define HISTORY_PATH "/v1/node/history"
 /* A file may be laid out more loosely than what is sent of it. */
-#define MAX_FILE     (4 * CONTROL_MAX_HISTORY)
+#define MAX_FILE     (4 * CONTROL_MAX_BODY)
 
 static void daemon_print(const json_t *node)
 {

@@ -329,7 +329,7 @@ static size_t control_limit_body(void *user, const struct http_request *request)
 	(void)user;
 	if (!is_long || strcmp(request->method, "POST") != 0 || request->peer_uid != 0)
 		return HTTP_MAX_BODY;
-	return CONTROL_MAX_HISTORY;
+	return CONTROL_MAX_BODY;
 }
 
 static int control_listen(struct control *control, sd_event *event, const struct config *config)

@@ -12,8 +12,8 @@
 #include "base/http.h"
 #include "model/node.h"
 
-/* Of a history of table changes, as it is imported. */
-#define CONTROL_MAX_HISTORY (4 * 1024 * 1024)
+/* Of root's long bodies: a history of table changes, or prefixes to deny. */
+#define CONTROL_MAX_BODY (4 * 1024 * 1024)
 
 enum control_verb {
 	CONTROL_DRAIN,

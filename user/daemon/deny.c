@@ -34,21 +34,27 @@ static int save(struct daemon *daemon)
 	return operator_store_save(daemon->node.config->state, &daemon->node);
 }
 
-/* What was denied before comes back if the new state cannot be kept or carried out. */
+static void swap(struct denied *a, struct denied *b)
+{
+	struct denied was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
+/* What was denied before comes back if the new state cannot be kept or carried out; the caller frees the
+ * other one. */
 static int exchange(struct daemon *daemon, struct denied *denied, char **ret_error)
 {
-	struct denied before = daemon->node.denied;
 	int r;
 
-	daemon->node.denied = *denied;
+	swap(&daemon->node.denied, denied);
 	r = save(daemon);
 	if (r == 0)
 		r = bring_to_datapath(daemon);
-	*denied = before;
 	if (r == 0)
 		return 0;
-	*denied = daemon->node.denied;
-	daemon->node.denied = before;
+	swap(&daemon->node.denied, denied);
 	save(daemon);
 	bring_to_datapath(daemon);
 	if (asprintf(ret_error,

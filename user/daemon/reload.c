@@ -317,6 +317,7 @@ int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost)
 	struct succession services = { 0 };
 	int r = prepare(daemon, config, drains_lost, &services);
 
+	/* At the start, it was read only now. */
 	next.denied = daemon->node.denied;
 	if (r == 0)
 		r = applier_apply(&daemon->applier, &next, services.services, services.count, true);

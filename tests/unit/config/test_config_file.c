@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/random.h>
 
-/* After the headers that it wants first. */
-#include <cmocka.h>
-
-#include "config/config_file.h"
+#include "tests/unit/config/expect.h"
 
 /* A configuration up to its first service, which starts at line 3. */
 #define HEAD "interfaces: [eth0]\nservices:\n"
@@ -72,38 +64,6 @@ static const char everything[] =
 	"  probe: { type: udp, port: 53, send: hex:00Ff10, expect: \"a\\tb\" }\n"
 	"  backends:\n"
 	"  - { name: ns1, address: \"2001:db8::1\" }\n";
-
-static struct config *parse_good(const char *text)
-{
-	struct config_errors errors;
-	struct config *config = NULL;
-	int r = config_file_parse("f", text, strlen(text), &config, &errors);
-	cleanup(freep) char *shown = config_errors_format(&errors);
-
-	config_errors_deinit(&errors);
-	assert_string_equal(shown, "");
-	assert_int_equal(r, 0);
-	assert_non_null(config);
-	return config;
-}
-
-static void expect_errors_of(const char *text, size_t size, const char *expected)
-{
-	struct config_errors errors;
-	struct config *config = NULL;
-	int r = config_file_parse("f", text, size, &config, &errors);
-	cleanup(freep) char *shown = config_errors_format(&errors);
-
-	config_errors_deinit(&errors);
-	assert_null(config);
-	assert_string_equal(shown, expected);
-	assert_int_equal(r, -EINVAL);
-}
-
-static void expect_errors(const char *text, const char *expected)
-{
-	expect_errors_of(text, strlen(text), expected);
-}
 
 static void assert_address(const struct leat_addr *address, const char *expected)
 {

@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <string.h>
-
-/* After the headers that it wants first. */
-#include <cmocka.h>
-
-#include "config/config_file.h"
+#include "tests/unit/config/expect.h"
 
 /* A service over UDP, with more keys on line 4 and its backends from line 6 on. */
 #define SERVICE(keys, backends)                                                                    \
@@ -20,31 +11,6 @@
 #define SECOND(id)	"{ name: b, address: 198.51.100.2, server_id: " id " }\n"
 #define WITHOUT		"{ name: c, address: 198.51.100.3 }\n"
 #define ERROR(at, text) "f:" at ": " text "\n"
-
-static struct config *parse_good(const char *text)
-{
-	struct config_errors errors;
-	struct config *config = NULL;
-	int r = config_file_parse("f", text, strlen(text), &config, &errors);
-	cleanup(freep) char *shown = config_errors_format(&errors);
-
-	config_errors_deinit(&errors);
-	assert_string_equal(shown, "");
-	assert_int_equal(r, 0);
-	return config;
-}
-
-static void expect_errors(const char *text, const char *expected)
-{
-	struct config_errors errors;
-	struct config *config = NULL;
-	int r = config_file_parse("f", text, strlen(text), &config, &errors);
-	cleanup(freep) char *shown = config_errors_format(&errors);
-
-	config_errors_deinit(&errors);
-	assert_string_equal(shown, expected);
-	assert_int_equal(r, -EINVAL);
-}
 
 static void assert_server_id(const struct config *config, size_t backend, size_t quic,
 			     const void *bytes, size_t length)

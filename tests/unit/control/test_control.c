@@ -7,6 +7,7 @@
 
 #include "config/config_file.h"
 #include "tests/unit/http_client.h"
+#include "tests/unit/sample_access.h"
 #include "tests/unit/sample_node.h"
 
 #define NOBODY	   65534
@@ -434,18 +435,6 @@ static void config_has_the_keys_of_the_file(void **state)
 		    "{\"name\":\"dns1\",\"address\":\"2001:db8::53\",\"weight\":100}]}]}");
 }
 
-static struct access_list *list_of(const char *denied)
-{
-	struct access_builder builder = { 0 };
-	struct access_list *list;
-	struct prefix prefix;
-
-	assert_int_equal(prefix_parse(denied, &prefix), 0);
-	access_builder_add(&builder, &prefix, LEAT_ACCESS_DENIED);
-	assert_int_equal(access_builder_finish(&builder, false, &list), 0);
-	return list;
-}
-
 static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(void **state)
 {
 	struct fixture *fixture = *state;
@@ -459,7 +448,7 @@ static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(voi
 	web->hashes_fragments = true;
 	web->rate_new = 1000;
 	web->rate_burst = 200;
-	web->access = list_of("10.0.0.0/8");
+	web->access = sample_access("10.0.0.0/8");
 	fixture->sample.config.deny_file = (char *)(uintptr_t) "/etc/leat/deny";
 	json = get(fixture, "/v1/config");
 	shown = json_array_get(json_object_get(json, "services"), 0);
@@ -777,7 +766,7 @@ static void sources_are_denied_and_let_in_again(void **state)
 	post_denied(fixture, "{\"action\":\"delete\",\"prefixes\":[\"10.0.0.0/8\"]}", 200, NULL);
 	assert_true(fixture->deny.is_taken_back);
 	assert_int_equal(denied_add(&fixture->sample.node.denied, &prefix, 1800000000), 0);
-	fixture->sample.config.access = list_of("192.0.2.0/24");
+	fixture->sample.config.access = sample_access("192.0.2.0/24");
 	shown = get(fixture, "/v1/denied");
 	expect_json(shown, "{\"denied\":[{\"prefix\":\"10.0.0.0/8\",\"until\":1800000000}],"
 			   "\"configured\":1}");
@@ -878,8 +867,8 @@ static char *long_body(size_t size)
 static void history_may_be_long_and_nothing_else_may(void **state)
 {
 	struct fixture *fixture = *state;
-	cleanup(freep) char *most = long_body(CONTROL_MAX_HISTORY);
-	cleanup(freep) char *more = long_body(CONTROL_MAX_HISTORY + 1);
+	cleanup(freep) char *most = long_body(CONTROL_MAX_BODY);
+	cleanup(freep) char *more = long_body(CONTROL_MAX_BODY + 1);
 	long status = getuid() == 0 ? 200 : 413;
 
 	post(fixture, "http://leat/v1/node/history", most, strlen(most), status, NULL);
