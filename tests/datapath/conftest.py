@@ -16,8 +16,8 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(config, items):
-    """With LEAT_TEST_ONE_OF_EACH=N only one of each test's sets of parameters, the Nth or, of fewer,
-    the one that is reached by counting round them: for kernels that run under emulation."""
+    """With LEAT_TEST_ONE_OF_EACH=N only one of the sets of parameters of each test: the Nth or, of
+    fewer, the one that counting round them comes to. For kernels that run under emulation."""
     chosen = os.environ.get("LEAT_TEST_ONE_OF_EACH")
     if not chosen:
         return
