@@ -1148,7 +1148,12 @@ def test_completion_follows_the_syntax():
     assert complete("decap", "attach", "lo", "") == ["for", "from", "gue", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]
     assert complete("config", "reload", "") == ["--now"]
-    assert complete("backend", "drain", "web1", "") == ["service", "--wait", "--deadline"]
+    assert complete("backend", "drain", "web1", "") == [
+        "service",
+        "--plan",
+        "--wait",
+        "--deadline",
+    ]
     assert complete("backend", "drain", "web1", "--wait", "-j", "") == ["service", "--deadline"]
     assert complete("backend", "drain", "web1", "--w") == ["--wait"]
     assert complete("backend", "drain", "web1", "--s") == ["--socket"]
