@@ -44,6 +44,12 @@ ASKING_THE_DAEMON = [
     ("config", "show"),
     ("config", "reload"),
     ("config", "reload", "--now"),
+    ("config", "plan", str(ROOT / "examples" / "leat.yaml")),
+    ("config", "apply", str(ROOT / "examples" / "leat.yaml"), "if-version", "1", "--rollback-after=5s"),
+    ("config", "confirm"),
+    ("config", "history"),
+    ("config", "rollback"),
+    ("backend", "disable", "web1", "--plan"),
     ("node", "show"),
     ("node", "export-history"),
 ]
@@ -1138,7 +1144,11 @@ def test_completion_offers_the_running_names(tmp_path):
         assert complete("backend", "drain", "web1", "service", "d", socket_path=path) == ["dns"]
     with responder(tmp_path / "s", http([backend(), backend(service="b")])) as path:
         assert complete("backend", "set", "w", socket_path=path) == ["web1", "weight"]
-        assert complete("backend", "set", "web1", "", socket_path=path) == ["service", "weight"]
+        assert complete("backend", "set", "web1", "", socket_path=path) == [
+            "service",
+            "weight",
+            "--plan",
+        ]
         assert complete("-s", path, "backend", "drain", "w") == ["web1"]
 
 
@@ -1154,7 +1164,11 @@ def test_completion_follows_the_syntax():
         "--wait",
         "--deadline",
     ]
-    assert complete("backend", "drain", "web1", "--wait", "-j", "") == ["service", "--deadline"]
+    assert complete("backend", "drain", "web1", "--wait", "-j", "") == [
+        "service",
+        "--plan",
+        "--deadline",
+    ]
     assert complete("backend", "drain", "web1", "--w") == ["--wait"]
     assert complete("backend", "drain", "web1", "--s") == ["--socket"]
     assert complete("backend", "drain", "web1", "--wait", "--deadline", "") == []

@@ -226,6 +226,9 @@ void forecast_print(const json_t *forecast);
  * have passed (0: for ever). `backends` is what leatd said of them when it drained them. */
 int drain_wait(const char *name, const char *service, uint64_t deadline_ms, const json_t *backends);
 
+/* service.c: "192.0.2.10:80/tcp", "[2001:db8::10]:any/udp"; the caller frees it. */
+char *service_format_endpoint(const json_t *service);
+
 /* backend.c: cells that a service's table has too; the operator's changes show in both. */
 void backend_add_weight(struct cli_table *table, const json_t *backend);
 void backend_add_state(struct cli_table *table, const json_t *backend);

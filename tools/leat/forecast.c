@@ -21,16 +21,10 @@ static void keys_print(const json_t *keys)
 
 static void title_print(const json_t *service)
 {
-	const json_t *port = json_object_get(service, "port");
+	cleanup(freep) char *endpoint = service_format_endpoint(service);
 
 	cli_print_coloured(CLI_BOLD, "%s", reply_text(service, "name"));
-	fprintf(cli_out(), "  %s ", reply_text(service, "address"));
-	if (json_is_integer(port))
-		fprintf(cli_out(), "%" PRIu64, reply_count(service, "port"));
-	else
-		fprintf(cli_out(), "%s", reply_text(service, "port"));
-	fprintf(cli_out(), "/%s  %s", reply_text(service, "protocol"),
-		reply_text(service, "change"));
+	fprintf(cli_out(), "  %s  %s", endpoint, reply_text(service, "change"));
 	keys_print(json_object_get(service, "keys"));
 	fputc('\n', cli_out());
 }
@@ -142,8 +136,8 @@ static void add_backend(struct cli_table *table, const json_t *backend, const js
 	else
 		cli_table_add(table, "-");
 	add_flows(table, backend);
-	cli_table_add_coloured(table, breaks ? CLI_RED : CLI_PLAIN, "%s%s",
-			       breaks ? "break: " : "stay", breaks ?: "");
+	cli_table_add_coloured(table, breaks ? CLI_RED : CLI_PLAIN, "%s%s", breaks ? "break: " : "",
+			       breaks ?: (is_change(backend, "added") ? "" : "stay"));
 }
 
 static void backends_print(const json_t *service)

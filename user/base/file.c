@@ -68,13 +68,13 @@ static int sync_parent(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-/* Of the file that is about to be replaced, if there is one. */
-static int take_over_owner(const char *path, int fd)
+/* Of the file that is about to be replaced, or `mode` when there is none. */
+static int take_over_owner(const char *path, int fd, mode_t mode)
 {
 	struct stat status;
 
 	if (stat(path, &status) < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return errno != ENOENT || fchmod(fd, mode) < 0 ? -errno : 0;
 	if (fchown(fd, status.st_uid, status.st_gid) < 0 || fchmod(fd, status.st_mode & 07777) < 0)
 		return -errno;
 	return 0;
@@ -90,12 +90,12 @@ static int replace(const char *path, const char *text, size_t size, mode_t mode)
 		temporary = NULL;
 		return -ENOMEM;
 	}
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_whole(fd, text, size);
 	if (r == 0)
-		r = take_over_owner(path, fd);
+		r = take_over_owner(path, fd, mode);
 	if (r == 0 && rename(temporary, path) < 0)
 		r = -errno;
 	if (r < 0)

@@ -91,9 +91,11 @@ static bool text_differs(const char *a, const char *b)
 
 static bool interfaces_differ(const struct config *a, const struct config *b)
 {
-	return a->interface_count != b->interface_count ||
-	       memcmp(a->interfaces, b->interfaces,
-		      a->interface_count * sizeof(a->interfaces[0])) != 0;
+	size_t count = a->interface_count;
+
+	if (b->interface_count != count)
+		return true;
+	return count && memcmp(a->interfaces, b->interfaces, count * sizeof(a->interfaces[0])) != 0;
 }
 
 void difference_compare(struct difference *difference, const struct config *before,
@@ -158,9 +160,9 @@ static enum difference_kind kind_of(const struct backend *was, const struct back
 		return DIFFERENCE_REMOVED;
 	if (now->is_leaving)
 		return was && was->is_leaving ? DIFFERENCE_SAME : DIFFERENCE_LEAVING;
-	if (!was || was->is_leaving)
+	if (!was)
 		return DIFFERENCE_ADDED;
-	return config_differs(&was->config, &now->config) ||
+	return was->is_leaving || config_differs(&was->config, &now->config) ||
 			       backend_effective_weight(was) != backend_effective_weight(now) ||
 			       backend_wanted_weight(was) != backend_wanted_weight(now) ||
 			       backend_current_state(was) != backend_current_state(now)
@@ -327,29 +329,56 @@ static int compare_slots(const struct comparison *comparison)
 /* Of more backends nobody wants to read every pair. */
 #define EXPECTED_MAX 64
 
+static double share_at(const struct difference_service *service, size_t index, bool is_after)
+{
+	const struct difference_backend *backend = &service->backends[index];
+
+	return is_after ? backend->share_after : backend->share_before;
+}
+
+/* Of one of them; of nobody, what none of them has. */
+static double share_of(const struct difference_service *service, size_t index, bool is_after)
+{
+	double rest = 1;
+
+	if (index != DIFFERENCE_NOBODY)
+		return share_at(service, index, is_after);
+	for (size_t i = 0; i < service->backend_count; i++)
+		rest -= share_at(service, i, is_after);
+	/* Slots are whole; what is less is rounding. */
+	return rest > 0.5 / LEAT_MAX_TABLE_SIZE ? rest : 0;
+}
+
+static void expect_move(struct difference_service *service, size_t from, size_t to)
+{
+	double share = share_of(service, from, false) * share_of(service, to, true);
+
+	if (from == to)
+		service->share_moved -= share;
+	else if (share > 0)
+		service->moves[service->move_count++] = (struct difference_move){ from, to, share };
+}
+
 /* A flow's place in one table says nothing of its place in the other. */
 static int expect_moves(const struct comparison *comparison)
 {
 	struct difference_service *result = comparison->result;
-	const struct difference_backend *backends = result->backends;
 	size_t count = MIN(result->backend_count, (size_t)EXPECTED_MAX);
 
 	result->is_rehashed = true;
 	result->slots_moved = result->slots;
 	result->share_moved = 1;
-	for (size_t i = 0; i < result->backend_count; i++)
-		result->share_moved -= backends[i].share_before * backends[i].share_after;
-	result->moves = calloc(count * count + 1, sizeof(*result->moves));
+	result->moves = calloc((count + 1) * (count + 1), sizeof(*result->moves));
 	if (!result->moves)
 		return -ENOMEM;
-	for (size_t i = 0; i < count * count; i++) {
-		size_t from = i / count, to = i % count;
-		double share = backends[from].share_before * backends[to].share_after;
-
-		if (from != to && share > 0)
-			result->moves[result->move_count++] =
-				(struct difference_move){ from, to, share };
+	for (size_t i = 0; i <= count; i++) {
+		for (size_t j = 0; j <= count; j++)
+			expect_move(result, i < count ? i : DIFFERENCE_NOBODY,
+				    j < count ? j : DIFFERENCE_NOBODY);
 	}
+	/* Of the others, too, what stays does not move. */
+	for (size_t i = count; i < result->backend_count; i++)
+		result->share_moved -= share_of(result, i, false) * share_of(result, i, true);
 	sort_moves(result);
 	return 0;
 }
