@@ -23,6 +23,7 @@ from wait import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEAT = os.environ.get("LEAT", str(ROOT / "build" / "leat"))
 COMPLETION = ROOT / "tools" / "completion" / "leat.bash"
+EXAMPLE = str(ROOT / "examples" / "leat.yaml")
 DEADLINE_S = 20
 MAX_REPLY = 64 * 1024 * 1024
 
@@ -44,8 +45,8 @@ ASKING_THE_DAEMON = [
     ("config", "show"),
     ("config", "reload"),
     ("config", "reload", "--now"),
-    ("config", "plan", str(ROOT / "examples" / "leat.yaml")),
-    ("config", "apply", str(ROOT / "examples" / "leat.yaml"), "if-version", "1", "--rollback-after=5s"),
+    ("config", "plan", EXAMPLE),
+    ("config", "apply", EXAMPLE, "if-version", "1", "--rollback-after=5s"),
     ("config", "confirm"),
     ("config", "history"),
     ("config", "rollback"),

@@ -209,3 +209,49 @@ def test_a_trial_survives_the_daemon(node):
     assert node.leatd.show("config", "history")["versions"][0]["by"] == "rollback"
     assert node.end_flows()["open"] == FLOWS
     assert node.client.broken == []
+
+
+@pytest.fixture(name="small_disk")
+def make_small_disk(node):
+    """A file system of a few pages for what leatd keeps."""
+    path = node.directory / "disk"
+    path.mkdir()
+    node.network.edge.namespace.run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path)
+    yield path
+    node.network.edge.namespace.run("umount", "-l", path)
+
+
+def test_a_full_disk_and_one_that_cannot_be_written_change_nothing(node, small_disk):
+    node.keys = {"state": str(small_disk / "state.json")}
+    node.start()
+    node.hold_flows()
+    before = node.leatd.config_path.read_text()
+    first = version(node)
+    path = write(node, "next.yaml", changed(node, ["web2", "web3"]))
+    filler = node.network.edge.namespace
+
+    filler.run("dd", "if=/dev/zero", f"of={small_disk}/filler", "bs=4k", check=False)
+    full = node.leatd.leat("config", "apply", path, check=False)
+    assert full.returncode == 1 and "No space left on device; nothing was changed" in full.stderr
+    node.leatd.leat("config", "plan", path)
+    # Reloading does not depend on it.
+    node.leatd.write_text(before + "# another\n")
+    node.leatd.leat("config", "reload")
+    node.leatd.write_text(before)
+    node.leatd.leat("config", "reload")
+    assert "is no version to go back to" in node.leatd.log()
+    filler.run("rm", f"{small_disk}/filler")
+
+    filler.run("mount", "-o", "remount,ro", small_disk)
+    read_only = node.leatd.leat("config", "apply", path, check=False)
+    assert read_only.returncode == 1 and "Read-only file system" in read_only.stderr
+    filler.run("mount", "-o", "remount,rw", small_disk)
+    assert node.leatd.config_path.read_text() == before
+    assert set(node.leatd.states()) == {"web1", "web2", "web3"}
+    assert version(node) != first
+
+    node.leatd.leat("config", "apply", path)
+    node.leatd.leat("config", "rollback")
+    assert node.leatd.config_path.read_text() == before
+    assert node.end_flows()["open"] == FLOWS
+    assert node.client.broken == []

@@ -19,6 +19,7 @@ class Node:
         self.leatd = Leatd(self.network.edge, directory)
         self.servers = {}
         self.client = None
+        self.keys = {}  # of the configuration, outside of its service
 
     def start(self, **service):
         self.servers = {host.name: Server(host) for host in self.network.backends}
@@ -31,7 +32,8 @@ class Node:
         self.leatd.write_config([{
             "name": "web", "address": SERVICE4, "port": PORT, "protocol": "tcp", "forward": "l2",
             "probe": PROBE, "idle": {"tcp": IDLE}, **service,
-            "backends": [{"name": name, "address": hosts[name].ipv4} for name in names]}])
+            "backends": [{"name": name, "address": hosts[name].ipv4} for name in names]}],
+            **self.keys)
 
     def hold_flows(self):
         self.client = Client(self.network.client, self.directory / "client.jsonl", FLOWS,

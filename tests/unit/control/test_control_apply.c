@@ -157,7 +157,8 @@ static json_t *ask(struct fixture *fixture, const char *method, const char *path
 	json = json_loads(reply.body, JSON_REJECT_DUPLICATES, NULL);
 	/* What is too long is refused before anybody knows what it is. */
 	assert_true(json || status == 413);
-	assert_true(status == 200 || status == 413 || json_is_string(json_object_get(json, "error")));
+	assert_true(status == 200 || status == 413 ||
+		    json_is_string(json_object_get(json, "error")));
 	client_reply_deinit(&reply);
 	return json;
 }
