@@ -1153,6 +1153,17 @@ def test_completion_offers_the_running_names(tmp_path):
         assert complete("-s", path, "backend", "drain", "w") == ["web1"]
 
 
+def test_completion_offers_the_versions_of_the_configuration(tmp_path):
+    versions = [{"version": name, "timestamp": 1, "by": "start", "note": "1-x"}
+                for name in ("12-3fa9c2d1", "2-00000000")]
+    with responder(tmp_path / "s", http({"versions": versions, "trial": None})) as path:
+        assert complete("config", "rollback", "1", socket_path=path) == ["12-3fa9c2d1"]
+        assert complete("config", "apply", EXAMPLE, "--if-version", "", socket_path=path) == [
+            "12-3fa9c2d1",
+            "2-00000000",
+        ]
+
+
 def test_completion_follows_the_syntax():
     assert complete("packet", "run", "") == ["config", "in", "out", "mtu", "vlan"]
     assert complete("packet", "run", "config", str(COMPLETION)[:-2]) == [str(COMPLETION)]

@@ -2,6 +2,7 @@
 """Configurations that are planned, applied, tried and rolled back, while connections are held."""
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -211,6 +212,28 @@ def test_a_trial_survives_the_daemon(node):
     assert node.client.broken == []
 
 
+def test_a_reload_ends_a_trial_and_edits_are_not_lost_when_it_fails(node):
+    node.start()
+    before = node.leatd.config_path.read_text()
+    path = write(node, "next.yaml", changed(node, ["web2", "web3"]))
+
+    node.leatd.leat("config", "apply", path, "--rollback-after", "60s")
+    node.leatd.leat("config", "reload")
+    assert node.leatd.show("config", "history")["trial"], "the same text is no decision"
+    node.leatd.write_text(before + "# another\n")
+    node.leatd.leat("config", "reload")
+    assert node.leatd.show("config", "history")["trial"] is None
+    node.leatd.write_text(before)
+    node.leatd.leat("config", "reload")
+
+    node.leatd.leat("config", "apply", path, "--rollback-after", "2s")
+    node.leatd.write_text("# half of an edit\n")
+    wait_until(lambda: node.leatd.config_path.read_text() == before, what="going back")
+    edited = node.leatd.config_path.with_name("leat.yaml.edited")
+    assert edited.read_text() == "# half of an edit\n"
+    assert "leat.yaml.edited" in node.leatd.log()
+
+
 @pytest.fixture(name="small_disk")
 def make_small_disk(node):
     """A file system of a few pages for what leatd keeps."""
@@ -253,5 +276,37 @@ def test_a_full_disk_and_one_that_cannot_be_written_change_nothing(node, small_d
     node.leatd.leat("config", "apply", path)
     node.leatd.leat("config", "rollback")
     assert node.leatd.config_path.read_text() == before
+    assert node.end_flows()["open"] == FLOWS
+    assert node.client.broken == []
+
+
+def kill_at_rename(node, nth, *command):
+    """Kills leatd as it is about to rename a file for the nth time while it carries out a command."""
+    tracer = node.network.edge.namespace.start(
+        "strace", "-p", node.leatd.process.pid, "-o", "/dev/null",
+        "-e", f"inject=rename:signal=SIGKILL:when={nth}", stderr=subprocess.PIPE)
+    assert b"attached" in tracer.stderr.readline()
+    done = node.leatd.leat(*command, check=False)
+    assert done.returncode == 1 and "no whole reply" in done.stderr, done
+    node.leatd.process.wait()
+    tracer.wait()
+
+
+# The new text, the index with the trial, leatd's file; when it runs, the index with what it changed.
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_a_daemon_that_is_killed_while_it_applies_leaves_one_or_the_other(node, nth):
+    node.start()
+    node.hold_flows()
+    before = node.leatd.config_path.read_text()
+    path = write(node, "next.yaml", changed(node, ["web2", "web3"]))
+
+    kill_at_rename(node, nth, "config", "apply", path, "--rollback-after", "3s")
+    assert node.leatd.config_path.read_text() == (path.read_text() if nth == 4 else before)
+    node.leatd.start()
+    assert nth == 4 or node.leatd.show("config", "history")["trial"] is None
+    wait_until(lambda: node.leatd.config_path.read_text() == before, what="going back")
+    node.leatd.wait_for_states(web1="up", web2="up", web3="up")
+    node.leatd.leat("config", "apply", path)
+    node.leatd.leat("config", "rollback")
     assert node.end_flows()["open"] == FLOWS
     assert node.client.broken == []

@@ -126,27 +126,43 @@ int daemon_plan(void *user, const struct control_plan *plan, struct forecast *re
 	return 0;
 }
 
-/* The file may hold what somebody has written and not loaded yet. A missing one holds nothing. */
-static int check_file(struct daemon *daemon, char **ret_error)
+/* The file may hold what somebody has written and not loaded yet: then ret_file has it, and the result is 1.
+ * A missing one holds nothing: 0. Else -errno. */
+static int read_edited(const struct daemon *daemon, struct config_text *ret_file)
 {
-	const char *path = daemon->options.config_path;
 	struct config_text file = { 0 };
 	bool is_same;
-	int r = file_read(path, CONFIG_FILE_MAX_SIZE, &file.data, &file.size);
+	int r = file_read(daemon->options.config_path, CONFIG_FILE_MAX_SIZE, &file.data,
+			  &file.size);
 
-	if (r == -ENOENT)
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	is_same = file.size == daemon->text.size &&
+		  memcmp(file.data, daemon->text.data, file.size) == 0;
+	if (!is_same) {
+		*ret_file = file;
+		return 1;
+	}
+	config_text_deinit(&file);
+	return 0;
+}
+
+static int check_file(struct daemon *daemon, char **ret_error)
+{
+	cleanup(config_text_deinit) struct config_text file = { 0 };
+	const char *path = daemon->options.config_path;
+	int r = read_edited(daemon, &file);
+
+	if (r == 0)
 		return 0;
 	if (r < 0)
 		return refuse(ret_error, r, "cannot read %s: %s; nothing was changed", path,
 			      strerror(-r));
-	is_same = file.size == daemon->text.size &&
-		  memcmp(file.data, daemon->text.data, file.size) == 0;
-	config_text_deinit(&file);
-	return is_same ? 0
-		       : refuse(ret_error, -EBUSY,
-				"%s was changed since it was loaded, and would be lost; reload it, or "
-				"move it away. Nothing was changed",
-				path);
+	return refuse(
+		ret_error, -EBUSY,
+		"%s was changed since it was loaded, and would be lost; reload it, or move it "
+		"away. Nothing was changed",
+		path);
 }
 
 static int check_state(const struct daemon *daemon, const struct config *config, char **ret_error)
@@ -481,20 +497,26 @@ int daemon_confirm(void *user, char **ret_error)
 	return 0;
 }
 
-/* What somebody wrote into the file meanwhile must not be lost. */
+/* What somebody wrote into the file meanwhile must not be lost. There is a file at any time: a daemon may be
+ * killed, and another start. */
 static void save_edits(struct daemon *daemon)
 {
+	cleanup(config_text_deinit) struct config_text file = { 0 };
 	const char *path = daemon->options.config_path;
-	cleanup(freep) char *error = NULL;
 	cleanup(freep) char *aside = NULL;
+	int r;
 
-	if (check_file(daemon, &error) == 0)
+	if (read_edited(daemon, &file) <= 0)
 		return;
 	if (asprintf(&aside, "%s.edited", path) < 0) {
 		aside = NULL;
 		return;
 	}
-	if (rename(path, aside) == 0)
+	r = file_replace(aside, file.data, file.size, DAEMON_CONFIG_MODE);
+	if (r < 0)
+		log_error("%s was changed since it was loaded, and cannot be kept: %s", path,
+			  strerror(-r));
+	else
 		log_warning("%s was changed since it was loaded; that is now in %s", path, aside);
 }
 
