@@ -26,7 +26,7 @@ COMPLETION = ROOT / "tools" / "completion" / "leat.bash"
 DEADLINE_S = 20
 MAX_REPLY = 64 * 1024 * 1024
 
-OBJECTS = ["service", "backend", "stats", "deny", "config", "node", "packet", "decap"]
+OBJECTS = ["service", "backend", "stats", "deny", "config", "node", "packet", "explain", "decap"]
 ASKING_THE_DAEMON = [
     ("service", "show"),
     ("service", "list"),

@@ -204,6 +204,7 @@ int deny_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int node_main(int argc, char **argv);
 int packet_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 int decap_main(int argc, char **argv);
 
 /* drain.c: shows what the backends called `name` have left until there is nothing, or so many milliseconds

@@ -13,10 +13,12 @@ struct cli_options cli_options;
 static char help_word[] = "help";
 static char version_word[] = "version";
 static char deadline_word[] = "--deadline";
+static char dev_word[] = "--dev";
+static char flags_word[] = "--flags";
 static char now_word[] = "--now";
 static char wait_word[] = "--wait";
 
-static char *const command_options[] = { deadline_word, now_word, wait_word };
+static char *const command_options[] = { deadline_word, dev_word, flags_word, now_word, wait_word };
 
 /* What getopt returns for command_options[0] and on, beyond any character. */
 #define COMMAND_OPTION 256
@@ -28,8 +30,10 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ deadline_word + 2, required_argument, NULL, COMMAND_OPTION },
-	{ now_word + 2, no_argument, NULL, COMMAND_OPTION + 1 },
-	{ wait_word + 2, no_argument, NULL, COMMAND_OPTION + 2 },
+	{ dev_word + 2, required_argument, NULL, COMMAND_OPTION + 1 },
+	{ flags_word + 2, required_argument, NULL, COMMAND_OPTION + 2 },
+	{ now_word + 2, no_argument, NULL, COMMAND_OPTION + 3 },
+	{ wait_word + 2, no_argument, NULL, COMMAND_OPTION + 4 },
 	{},
 };
 
@@ -83,6 +87,7 @@ static int object_select(int argc, char **argv)
 		{ "node", node_main, "", "the daemon and its interfaces" },
 		{ "packet", packet_main, "",
 		  "what the datapath does with a packet, without traffic" },
+		{ "explain", explain_main, "", "what becomes of a packet now, and why" },
 		{ "decap", decap_main, "", "unwrap IP-in-IP on a backend" },
 		{ "version", version_main, "", "the version of this program" },
 		CLI_HELP,
