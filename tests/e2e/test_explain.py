@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import tempfile
 
+import maps
 import pytest
 from deployment import Deployment, service
 from leatd import LEAT
@@ -81,3 +82,30 @@ def test_the_backend_that_is_named_is_the_one_that_answers(edge, address, port):
         answered = request(edge, source, port, address)
         assert story["backend"]["name"].removesuffix("-6") == answered
         assert story["choice"]["choice"] == "slot" and not story["slot"]["open"]
+
+
+def test_no_question_changes_any_map(edge):
+    """With no packet on its way, so that nothing else does."""
+    leatd = edge.leatd
+    known = [fresh_port() for _ in range(3)]
+    for source, port in zip(known, (80, 8081, 8082)):
+        request(edge, source, port)
+    leatd.kill()
+    edge.network.fabric.run("ip", "link", "set", "to-edge", "down")
+    try:
+        before = maps.read(leatd.pins)
+        stories = [ask(edge, source, port, SERVICE4, "flags", flags) for source, port, flags in
+                   zip(known, (80, 8081, 8082), ("A", "FA", "S"))]
+        stories += [ask(edge, fresh_port(), port) for port in (443, 8081, 8082)]
+        stories += [ask(edge, fresh_port(), port, SERVICE6) for port in (80, 8081)]
+        stories.append(ask(edge, fresh_port(), UDP_PORT, protocol="udp"))
+        after = maps.read(leatd.pins)
+    finally:
+        edge.network.fabric.run("ip", "link", "set", "to-edge", "up")
+        leatd.start()
+        leatd.wait_until_all_up()
+    assert after.keys() == before.keys()
+    assert [name for name in after if after[name] != before[name]] == []
+    assert all(name in before for name in ("flows", "nat_flows", "half_open", "sources", "clients"))
+    assert any(story["noted"] for story in stories)
+    assert not any(story["daemon"] for story in stories)

@@ -237,7 +237,7 @@ static struct prefix plain_prefix(const struct leat_prefix *prefix)
 	return access_rule_prefix(&rule);
 }
 
-/* Which list had the last word, and which of its prefixes. */
+/* Which list had the last word, and which of its prefixes; none for what no prefix of it is for. */
 static json_t *access_json(const struct story *story)
 {
 	const struct leat_trace *trace = &story->run.trace;
@@ -245,18 +245,16 @@ static json_t *access_json(const struct story *story)
 	uint32_t access = is_node ? trace->node_access : trace->service_access;
 	uint32_t list = is_node || !trace->service ? LEAT_ACCESS_NODE : trace->service - 1;
 	char text[PREFIX_TEXT_SIZE];
+	struct prefix prefix = { 0 };
 	struct leat_prefix rule;
-	struct prefix prefix;
-	bool is_known;
 
 	if (!access)
 		return json_null();
-	is_known = datapath_find_rule(story->datapath, list, &trace->source, &rule) == 0;
-	if (is_known)
+	if (datapath_find_rule(story->datapath, list, &trace->source, &rule) == 0)
 		prefix = plain_prefix(&rule);
 	return json_pack("{s:s, s:s, s:s?}", "decision", access_word(access), "list",
 			 is_node ? "node" : "service", "prefix",
-			 is_known && rule.len ? prefix_format(&prefix, text) : NULL);
+			 prefix.length ? prefix_format(&prefix, text) : NULL);
 }
 
 #define NS_PER_S 1e9

@@ -128,8 +128,9 @@ static void print_access(const json_t *story)
 	if (!json_is_object(access))
 		return;
 	title("access");
-	if (strcmp(decision, "not_allowed") == 0)
-		fprintf(cli_out(), "not allowed: %s list has no prefix for it\n", list);
+	if (!json_is_string(json_object_get(access, "prefix")))
+		fprintf(cli_out(), "%s: no prefix of %s list has it\n",
+			strcmp(decision, "not_allowed") == 0 ? "not allowed" : decision, list);
 	else
 		fprintf(cli_out(), "%s by %s in %s list\n", decision, reply_text(access, "prefix"),
 			list);
