@@ -3,9 +3,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/frame.h"
 #include "base/number.h"
 #include "tools/leat/cli.h"
-#include "tools/leat/frame.h"
 #include "tools/leat/pcap.h"
 #include "tools/leat/story.h"
 

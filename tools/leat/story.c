@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "tools/leat/story.h"
+#include "base/frame.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include "model/health.h"
 #include "model/nearest.h"
 #include "tools/leat/cli.h"
-#include "tools/leat/frame.h"
 #include "tools/leat/reasons.h"
 
 static const struct {

@@ -264,7 +264,15 @@ static int take_memory(struct datapath *datapath)
 	return 0;
 }
 
-static int build(struct datapath *datapath)
+/* The verifier takes a second, so the copies come after it. */
+static int load_program(struct datapath *datapath)
+{
+	int r = program_open(datapath);
+
+	return r == 0 ? attachee_load(&datapath->program) : r;
+}
+
+static int build(struct datapath *datapath, bool *ret_is_current)
 {
 	int r;
 
@@ -276,10 +284,15 @@ static int build(struct datapath *datapath)
 	if (r == 0)
 		r = leat_bpf__load(datapath->maps);
 	if (r == 0)
-		r = datapath_for_each_map(datapath, copy_map);
-	if (r == 0)
 		r = take_memory(datapath);
-	return r == 0 ? read_options(datapath) : r;
+	if (r == 0)
+		r = read_options(datapath);
+	if (r < 0)
+		return r;
+	*ret_is_current = datapath_program_is_current(datapath);
+	datapath->options.trace = true;
+	r = load_program(datapath);
+	return r == 0 ? datapath_for_each_map(datapath, copy_map) : r;
 }
 
 int datapath_new_twin(struct datapath **ret_datapath, const char *pin_path, bool *ret_is_current)
@@ -297,11 +310,9 @@ int datapath_new_twin(struct datapath **ret_datapath, const char *pin_path, bool
 	datapath->pin_path = strdup(pin_path);
 	if (!datapath->pin_path)
 		return -ENOMEM;
-	r = build(datapath);
+	r = build(datapath, ret_is_current);
 	if (r < 0)
 		return r;
-	*ret_is_current = datapath_program_is_current(datapath);
-	datapath->options.trace = true;
 	*ret_datapath = take_ptr(datapath);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#include "tools/leat/frame.h"
+#include "base/frame.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -142,8 +142,10 @@ int tcp_flags_parse(const char *text, uint8_t *ret_flags)
 			return -EINVAL;
 		flags |= (uint8_t)(1U << (found - flag_letters));
 	}
+	if (!flags)
+		return -EINVAL;
 	*ret_flags = flags;
-	return *text ? 0 : -EINVAL;
+	return 0;
 }
 
 /* Where taking apart is, and what comes next there. */

@@ -3,8 +3,8 @@
  * Ethernet frames: made from what a command line says, and taken apart for people. Neither decides
  * anything; what a packet means to the datapath, the datapath says.
  */
-#ifndef LEAT_TOOLS_FRAME_H
-#define LEAT_TOOLS_FRAME_H
+#ifndef LEAT_BASE_FRAME_H
+#define LEAT_BASE_FRAME_H
 
 #include <jansson.h>
 #include <stddef.h>
