@@ -8,6 +8,7 @@
 
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/trace.h"
 
 /* 0 or a negative reason. An index without a list lets everybody in. */
 static __always_inline int access_look_up(__u32 index, const struct leat_prefix *source)
@@ -18,6 +19,7 @@ static __always_inline int access_look_up(__u32 index, const struct leat_prefix 
 	if (!list)
 		return 0;
 	found = bpf_map_lookup_elem(list, source);
+	trace_access(index, found);
 	if (!found || *found == LEAT_ACCESS_ALLOWED)
 		return 0;
 	return *found == LEAT_ACCESS_DENIED ? -LEAT_DENIED : -LEAT_NOT_ALLOWED;

@@ -44,6 +44,7 @@ static __always_inline int balance_ip(struct packet *p, struct cursor *c, int pr
 	r = protocol < 0 ? protocol : parse_ports(p, c, protocol);
 	if (r < 0)
 		return r;
+	trace_packet(p);
 	service = service_find(p);
 	if (!service && options.nat) {
 		/* A branch, which goes away, where a choice between two numbers would not. */

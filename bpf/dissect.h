@@ -10,16 +10,7 @@
 #include "bpf/icmp.h"
 #include "bpf/link.h"
 #include "bpf/packet.h"
-
-enum shape {
-	SHAPE_TRANSPORT,   /* TCP or UDP */
-	SHAPE_FIRST,	   /* the first fragment of such a packet */
-	SHAPE_FIRST_SHORT, /* the same, without the whole transport header */
-	SHAPE_LATER,	   /* another fragment of any packet */
-	SHAPE_ECHO,	   /* an echo request */
-	SHAPE_ERROR, /* an ICMP error: key, source and ports are the quoted flow's, as its client
-			   * sends them */
-};
+#include "maps/trace.h"
 
 struct dissection {
 	struct leat_service_key key; /* destination; its port is 0 where there are no ports */
@@ -34,7 +25,7 @@ struct dissection {
 	__u8 protocol; /* of the packet itself */
 	__u8 tos;
 	__u8 tcp_flags;
-	__u8 shape;
+	__u8 shape; /* enum leat_shape */
 };
 
 /* Each CPU's present one: it would be a large part of what a program may have on its stack. */
@@ -200,9 +191,9 @@ static __always_inline int dissect_transport(struct dissection *d, const struct 
 	d->ports = *(__u32 *)c->at;
 	if (protocol == IPPROTO_TCP) {
 		if (c->at + sizeof(struct tcphdr) > c->end || d->ip_len < d->l4_offset + len) {
-			if (d->shape != SHAPE_FIRST)
+			if (d->shape != LEAT_SHAPE_FIRST)
 				return -LEAT_RUNT;
-			d->shape = SHAPE_FIRST_SHORT;
+			d->shape = LEAT_SHAPE_FIRST_SHORT;
 			return 0;
 		}
 		d->tcp_flags = ((__u8 *)c->at)[TCP_FLAGS_OFFSET];
@@ -232,7 +223,7 @@ static __always_inline int dissect_quoted(struct dissection *d, struct xdp_md *c
 	d->quoted_offset = c->at - quoted;
 	d->key.port = d->ports >> 16;
 	d->key.protocol = protocol;
-	d->shape = SHAPE_ERROR;
+	d->shape = LEAT_SHAPE_ERROR;
 	return 0;
 }
 
@@ -252,7 +243,7 @@ static __always_inline int dissect_icmp(struct dissection *d, struct xdp_md *ctx
 	if ((void *)(icmp + 1) > c->end)
 		return -LEAT_RUNT;
 	if (icmp->type == (proto == bpf_htons(ETH_P_IP) ? ICMP4_ECHO : ICMP6_ECHO)) {
-		d->shape = SHAPE_ECHO;
+		d->shape = LEAT_SHAPE_ECHO;
 		return 0;
 	}
 	if (!is_icmp_error(proto, icmp->type))
@@ -269,11 +260,11 @@ static __always_inline int dissect_payload(struct dissection *d, struct xdp_md *
 
 	d->fragment_id = fragment->id;
 	if (fragment->is_later) {
-		d->shape = SHAPE_LATER;
+		d->shape = LEAT_SHAPE_LATER;
 		return 0;
 	}
 	if (fragment->is_first)
-		d->shape = SHAPE_FIRST;
+		d->shape = LEAT_SHAPE_FIRST;
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
 		return dissect_transport(d, c, protocol);
 	if (fragment->is_first)

@@ -101,6 +101,7 @@ static __always_inline __u32 pick_remembered(const struct flow_query *q)
 		return 0;
 	}
 	flow_touch(q, flow);
+	trace_choice(LEAT_CHOICE_REMEMBERED);
 	return backend;
 }
 
@@ -126,6 +127,7 @@ static __always_inline __u32 promote(const struct flow_query *q)
 		flow_forget(half, q->digest);
 		return 0;
 	}
+	trace_choice(LEAT_CHOICE_SECOND);
 	if (!flow_insert(FLOWS, q->digest, flow_state(q, backend, 0), 0xffff))
 		return backend;
 	if (!flow_forget(half, q->digest)) {
@@ -164,6 +166,7 @@ static __always_inline __u32 open_tcp_flow(const struct flow_query *q)
 	if (half && flow_age(half->state, q->now) <= LEAT_TICKS(LEAT_SYN_REPEAT_MS) &&
 	    serves(half->state.backend)) {
 		half->state.seen = q->now;
+		trace_choice(LEAT_CHOICE_REPEATED);
 		return half->state.backend;
 	}
 	backend = schedule(q);
@@ -221,8 +224,10 @@ static __always_inline __u32 pick_previous(const struct flow_query *q)
 {
 	__u32 previous = find_previous(q);
 
+	trace_choice(LEAT_CHOICE_CURRENT);
 	if (!previous || !serves(previous))
 		return q->packet->current;
+	trace_choice(LEAT_CHOICE_PREVIOUS);
 	if (previous != q->packet->current)
 		note_previous(q);
 	if (q->packet->protocol == IPPROTO_TCP)
@@ -239,8 +244,10 @@ static __always_inline __u32 pick_tcp(const struct flow_query *q)
 	backend = pick_known(q);
 	if (backend)
 		return backend;
-	if (options.remembers && q->service->scheduler != LEAT_SCHEDULER_HASH)
+	if (options.remembers && q->service->scheduler != LEAT_SCHEDULER_HASH) {
 		count_event(LEAT_EVENT_FALLBACK);
+		trace_choice(LEAT_CHOICE_FALLBACK);
+	}
 	return q->packet->is_open ? pick_previous(q) : q->packet->current;
 }
 
@@ -256,6 +263,7 @@ static __always_inline __u32 pick_quoted(const struct flow_query *q)
 {
 	__u32 backend = look_up_backend(q, FLOWS);
 
+	trace_choice(LEAT_CHOICE_QUOTED);
 	if (!backend)
 		backend = look_up_backend(q, half_open_of(q));
 	if (!backend && q->packet->is_open)

@@ -8,6 +8,7 @@
 #define LEAT_BPF_FLOW_TABLE_H
 
 #include "bpf/maps.h"
+#include "bpf/trace.h"
 
 /* Which entry makes room: the one with the highest rank. RANK_FREE holds nothing. */
 #define RANK_FREE 0x20000
@@ -31,11 +32,11 @@ static __always_inline void count_event(__u32 event)
 /* A flood of SYNs must not make flows of one datagram forgotten, so each protocol has its half of
  * half_open. */
 enum flow_table {
-	FLOWS,
-	HALF_OPEN_TCP,
-	HALF_OPEN_UDP,
-	CLIENTS,
-	FRAGMENTS,
+	FLOWS = LEAT_MEMORY_FLOWS,
+	HALF_OPEN_TCP = LEAT_MEMORY_HALF_OPEN_TCP,
+	HALF_OPEN_UDP = LEAT_MEMORY_HALF_OPEN_UDP,
+	CLIENTS = LEAT_MEMORY_CLIENTS,
+	FRAGMENTS = LEAT_MEMORY_FRAGMENTS,
 };
 
 #define HALF_OPEN_HALF (LEAT_HALF_OPEN_BUCKETS / 2)
@@ -208,6 +209,7 @@ __noinline int flow_insert_word(enum flow_table table, __u64 digest, __u64 word,
 		goto refused;
 	flow->state = entry.state;
 	*(volatile __u64 *)&flow->digest = digest;
+	trace_noted(table);
 	if (place.rank < RANK_FREE)
 		count_event(eviction_event(table));
 	return 1;

@@ -66,8 +66,10 @@ __noinline __u32 fragment_first(const struct dissection *d, __u32 backend, __u32
 		return backend;
 	digest = fragment_digest(d);
 	known = fragment_recall(digest);
-	if (known.flags & LEAT_FLOW_HASHED && known.slot == service && serves(known.backend))
+	if (known.flags & LEAT_FLOW_HASHED && known.slot == service && serves(known.backend)) {
+		trace_choice(LEAT_CHOICE_FRAGMENT);
 		return known.backend;
+	}
 	fragment_remember(digest, backend, service, 0);
 	return backend;
 }
@@ -92,6 +94,14 @@ static __always_inline const struct leat_service *fragment_service(const struct 
 	return service_lookup(&key);
 }
 
+static __always_inline void trace_fragment(enum leat_choice choice, __u32 service)
+{
+	if (!options.trace)
+		return;
+	trace.choice = choice;
+	trace.service = service + 1;
+}
+
 /* A backend, or a negative reason. */
 static __always_inline int fragment_hash(const struct dissection *d, __u64 digest)
 {
@@ -111,6 +121,7 @@ static __always_inline int fragment_hash(const struct dissection *d, __u64 diges
 	if (!backend)
 		return -LEAT_NO_BACKEND;
 	fragment_remember(digest, backend, service->id, LEAT_FLOW_HASHED);
+	trace_fragment(LEAT_CHOICE_HASHED, service->id);
 	count_event(LEAT_EVENT_FRAGMENT_HASHED);
 	return backend;
 }
@@ -125,8 +136,10 @@ __noinline int fragment_later(const struct dissection *d)
 		return -LEAT_INTERNAL;
 	digest = fragment_digest(d);
 	known = fragment_recall(digest);
-	if (known.backend)
+	if (known.backend) {
+		trace_fragment(LEAT_CHOICE_FRAGMENT, known.slot);
 		return known.backend;
+	}
 	if ((d->protocol != IPPROTO_TCP && d->protocol != IPPROTO_UDP) ||
 	    !is_service_address(&d->key.address))
 		return -LEAT_FRAGMENT;

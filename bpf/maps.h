@@ -287,7 +287,4 @@ struct {
 const volatile struct leat_options options;
 const volatile struct leat_memory memory;
 
-/* Only a program with options.trace writes it. */
-struct leat_trace trace;
-
 #endif

@@ -169,7 +169,7 @@ __noinline int nat_find_client(struct xdp_md *ctx)
 	if (!found || found->flags & LEAT_NAT_FROM_BACKEND)
 		return 0;
 	leat_nat_peer(&work->key, found, &work->reply_key);
-	if (d->shape != SHAPE_ERROR) {
+	if (d->shape != LEAT_SHAPE_ERROR) {
 		int opens = d->key.protocol == IPPROTO_TCP &&
 			    (d->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 
@@ -199,7 +199,7 @@ __noinline int nat_find_reply(void)
 	found = bpf_map_lookup_elem(&nat_flows, &work->key);
 	if (!found || !(found->flags & LEAT_NAT_FROM_BACKEND))
 		return 0;
-	if (d->shape != SHAPE_ERROR)
+	if (d->shape != LEAT_SHAPE_ERROR)
 		nat_touch(found, d);
 	work->nat = *found;
 	return found->backend;
@@ -309,8 +309,10 @@ __noinline int nat_open(__u32 service, __u32 id)
 	work->nat.ports = leat_swap_ports(work->reply_key.ports);
 	work->nat.flags = d->key.protocol == IPPROTO_TCP ? 0 : LEAT_NAT_LIVE;
 	r = nat_insert(&work->key, &work->nat);
-	if (r == 0)
+	if (r == 0) {
+		trace_noted(LEAT_MEMORY_NAT);
 		return id;
+	}
 	if (r == -EEXIST)
 		return nat_yield(work);
 	bpf_map_delete_elem(&nat_flows, &work->reply_key);

@@ -195,7 +195,7 @@ static __always_inline int rewrite_payload(void *at, const void *end, const stru
 					   const struct leat_nat *nat, int is_ipv6,
 					   __u64 difference)
 {
-	if (d->shape == SHAPE_ERROR)
+	if (d->shape == LEAT_SHAPE_ERROR)
 		return rewrite_error(at, end, d, nat, is_ipv6, difference);
 	if (d->key.protocol == IPPROTO_TCP)
 		return rewrite_tcp(at, end, nat->ports, difference);

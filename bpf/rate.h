@@ -97,9 +97,13 @@ static __always_inline int rate_check(const struct leat_service *service, const 
 	if (!options.rate || !(service->flags & LEAT_SERVICE_RATE) || p->is_quoted ||
 	    (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		return 0;
-	return rate_admits(service->id, p->source.halves[0], p->source.halves[1])
-		       ? 0
-		       : -LEAT_RATE_LIMITED;
+	if (options.trace)
+		trace.rate = LEAT_RATE_ADMITTED;
+	if (rate_admits(service->id, p->source.halves[0], p->source.halves[1]))
+		return 0;
+	if (options.trace)
+		trace.rate = LEAT_RATE_REFUSED;
+	return -LEAT_RATE_LIMITED;
 }
 
 #endif

@@ -174,6 +174,7 @@ static __always_inline __u32 schedule_sticky(const struct flow_query *q)
 	if (flow && flow_age(flow->state, q->now) <= q->policy.sticky &&
 	    takes_new_flows(flow->state.backend)) {
 		flow->state.seen = q->now;
+		trace_choice(LEAT_CHOICE_STICKY);
 		return flow->state.backend;
 	}
 	state.backend = schedule_by_kind(q);
@@ -187,6 +188,7 @@ static __always_inline __u32 schedule_sticky(const struct flow_query *q)
 /* 0: no backend takes new flows. */
 static __always_inline __u32 schedule(const struct flow_query *q)
 {
+	trace_choice(LEAT_CHOICE_OPENS);
 	if (options.remembers && q->policy.sticky)
 		return schedule_sticky(q);
 	return schedule_by_kind(q);

@@ -9,6 +9,7 @@
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "bpf/quic.h"
+#include "bpf/trace.h"
 #include "maps/hash.h"
 
 static __always_inline const struct leat_service_entry *service_entry(void *table, __u32 index)
@@ -78,7 +79,6 @@ static __always_inline const struct leat_service *service_find(struct packet *p)
 		p->service_key.port = 0;
 		service = service_lookup(&p->service_key);
 	}
-	/* Here and below: what is traced at once need not be kept for the end. */
 	if (options.trace && service)
 		trace.service = service->id + 1;
 	return service;
@@ -89,12 +89,13 @@ static __always_inline struct leat_slot service_slot(const struct leat_service *
 {
 	const struct leat_lookup *lookup = &service->lookup;
 	__u32 ports = lookup->hash == LEAT_HASH_FLOW ? p->ports : 0;
+	struct leat_slot slot;
 
 	p->hash = leat_flow_hash(lookup->hash_key, &p->source, ports);
 	p->slot = leat_hash_slot(p->hash, lookup->size);
-	if (options.trace)
-		trace.slot = p->slot;
-	return lookup_slot(lookup, p->slot);
+	slot = lookup_slot(lookup, p->slot);
+	trace_slot(p->slot, slot);
+	return slot;
 }
 
 static __always_inline int slot_suffices(const struct leat_service *service, struct leat_slot slot)
@@ -140,6 +141,8 @@ static __always_inline __u32 service_pick_quic(const struct leat_service *servic
 	if (!(service->flags & LEAT_SERVICE_QUIC) || p->is_quoted || p->ip_len <= offset)
 		return 0;
 	id = quic_pick(p->ctx, service->id, link_len + offset, p->ip_len - offset);
+	if (id)
+		trace_choice(LEAT_CHOICE_QUIC);
 	if (id && counts_old_flows(id)) {
 		struct flow_packet packet = flow_packet(slot, p);
 

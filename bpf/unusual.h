@@ -20,7 +20,7 @@ static __always_inline int unusual_check_length(const struct dissection *d)
 {
 	__u32 least = d->l4_offset;
 
-	if (d->shape == SHAPE_TRANSPORT)
+	if (d->shape == LEAT_SHAPE_TRANSPORT)
 		least += d->key.protocol == IPPROTO_TCP ? sizeof(struct tcphdr)
 							: sizeof(struct udphdr);
 	if (d->ip_len > d->size - d->link_len || d->ip_len < least)
@@ -49,7 +49,7 @@ static __always_inline int unusual_check_size(struct packet *p, const struct dis
 		trace.backend = id;
 	p->ip_len = d->ip_len;
 	r = forward_check_size(p, backend);
-	if (r < 0 && (d->shape == SHAPE_ERROR || d->shape == SHAPE_LATER))
+	if (r < 0 && (d->shape == LEAT_SHAPE_ERROR || d->shape == LEAT_SHAPE_LATER))
 		p->mtu = 0; /* RFC 1122, 3.2.2: no error about these */
 	return r;
 }
@@ -64,7 +64,7 @@ static __always_inline int unusual_forward(struct packet *p, const struct dissec
 		.l4_offset = d->l4_offset,
 		.tos = d->tos,
 		.is_ipv6 = !leat_addr_is_ipv4(&d->source),
-		.protocol = d->shape == SHAPE_TRANSPORT ? d->protocol : 0,
+		.protocol = d->shape == LEAT_SHAPE_TRANSPORT ? d->protocol : 0,
 	};
 	int r;
 
@@ -97,7 +97,7 @@ static __always_inline int unusual_pick(const struct leat_service *service, stru
 	r = service_pick_id(service, p, &id);
 	if (r < 0)
 		return r;
-	if (d->shape == SHAPE_FIRST)
+	if (d->shape == LEAT_SHAPE_FIRST)
 		id = fragment_first(d, id, service->id);
 	return unusual_forward(p, d, id);
 }
@@ -110,9 +110,9 @@ static __always_inline int nat_check(const struct dissection *d)
 
 	if (r < 0)
 		return r;
-	if (d->shape == SHAPE_FIRST)
+	if (d->shape == LEAT_SHAPE_FIRST)
 		return -LEAT_NAT_SHAPE;
-	if (d->shape == SHAPE_ERROR)
+	if (d->shape == LEAT_SHAPE_ERROR)
 		least += sizeof(struct icmp_header) + d->quoted_offset + sizeof(struct udphdr);
 	return d->ip_len < least ? -LEAT_BAD_LENGTH : 0;
 }
@@ -156,7 +156,7 @@ static __always_inline int nat_check_backend(struct packet *p, const struct diss
 /* Only a TCP flow's first packet says that it is one. */
 static __always_inline int nat_opens(const struct dissection *d)
 {
-	if (d->shape == SHAPE_ERROR)
+	if (d->shape == LEAT_SHAPE_ERROR)
 		return 0;
 	return d->key.protocol == IPPROTO_UDP || (d->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
@@ -185,8 +185,10 @@ static __always_inline int nat_client(struct packet *p, const struct dissection 
 	picked = service_pick_id(service, p, &id);
 	if (!known && picked < 0)
 		return picked;
-	if (known)
+	if (known) {
+		trace_choice(LEAT_CHOICE_NAT);
 		id = known;
+	}
 	r = nat_check_backend(p, d, id);
 	if (r == 0 && !known) {
 		r = nat_open(service->id, id);
@@ -227,7 +229,7 @@ static __always_inline int nat_check_way_back(struct packet *p, const struct dis
 	if (work->nat.ifindex == p->ctx->ingress_ifindex ||
 	    bpf_check_mtu(p->ctx, work->nat.ifindex, &mtu, 0, 0) != BPF_MTU_CHK_RET_FRAG_NEEDED)
 		return 0;
-	p->mtu = d->shape == SHAPE_ERROR ? 0 : mtu;
+	p->mtu = d->shape == LEAT_SHAPE_ERROR ? 0 : mtu;
 	return -LEAT_TOO_BIG;
 }
 
@@ -247,6 +249,7 @@ static __always_inline int nat_reply(struct packet *p, const struct dissection *
 	if (options.trace) {
 		trace.service = work->nat.service + 1;
 		trace.backend = id;
+		trace.choice = LEAT_CHOICE_ANSWER;
 	}
 	r = nat_check(d);
 	if (r == 0)
@@ -270,7 +273,7 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 	p->link_len = d->link_len;
 	p->ip_len = d->ip_len;
 	p->l4_offset = d->l4_offset;
-	p->is_quoted = d->shape == SHAPE_ERROR;
+	p->is_quoted = d->shape == LEAT_SHAPE_ERROR;
 	service = service_find(p);
 	if (!service)
 		return options.nat ? nat_reply(p, d) : -LEAT_NOT_OURS;
@@ -303,7 +306,7 @@ __noinline int unusual_address(const struct dissection *d)
 		return -LEAT_INTERNAL;
 	key.address = d->key.address;
 	entry = service_lookup(&key);
-	if (d->shape == SHAPE_FIRST_SHORT)
+	if (d->shape == LEAT_SHAPE_FIRST_SHORT)
 		return entry ? -LEAT_FRAGMENT_SHORT : -LEAT_FRAGMENT;
 	if (!entry || !(entry->flags & LEAT_SERVICE_PING))
 		return -LEAT_NOT_TCP_UDP;
@@ -313,13 +316,28 @@ __noinline int unusual_address(const struct dissection *d)
 	return r < 0 ? r : -LEAT_ECHO;
 }
 
+static __always_inline void trace_dissection(const struct dissection *d)
+{
+	if (!options.trace)
+		return;
+	trace.key = d->key;
+	trace.source = d->source;
+	trace.ports = d->ports;
+	trace.tcp_flags = d->tcp_flags;
+	trace.shape = d->shape;
+	trace.is_parsed = 1;
+	if (!trace.key.protocol)
+		trace.key.protocol = d->protocol;
+}
+
 static __always_inline int balance_dissected(struct packet *p, const struct dissection *d)
 {
+	trace_dissection(d);
 	switch (d->shape) {
-	case SHAPE_LATER:
+	case LEAT_SHAPE_LATER:
 		return unusual_later(p, d);
-	case SHAPE_ECHO:
-	case SHAPE_FIRST_SHORT:
+	case LEAT_SHAPE_ECHO:
+	case LEAT_SHAPE_FIRST_SHORT:
 		return unusual_address(d);
 	default:
 		return unusual_service(p, d);

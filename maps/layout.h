@@ -430,23 +430,15 @@ struct leat_refusals {
 	__u64 packets[LEAT_REASON_COUNT];
 };
 
-/* What became of one packet; written only by a program loaded with options.trace. */
-struct leat_trace {
-	__u32 reason;
-	__u32 service; /* id + 1; 0: none */
-	__u32 backend; /* id; 0: none */
-	__u32 slot;
-};
-
 /* Set before load; what is off costs nothing, because the verifier deletes it. */
 struct leat_options {
 	__u8 any_port;	/* some service has port 0 */
 	__u8 remembers; /* some service's scheduler remembers every flow */
-	__u8 trace;
-	__u8 rate;   /* some service limits how many flows a source opens */
-	__u8 access; /* there is a list of sources to let in or to keep out */
-	__u8 quic;   /* some service goes by connection ids */
-	__u8 nat;    /* some service's packets are translated */
+	__u8 trace;	/* the program tells what it does: maps/trace.h */
+	__u8 rate;	/* some service limits how many flows a source opens */
+	__u8 access;	/* there is a list of sources to let in or to keep out */
+	__u8 quic;	/* some service goes by connection ids */
+	__u8 nat;	/* some service's packets are translated */
 };
 
 /* Of the pinned maps, set before load: a program that replaces another finds the same flows. */

@@ -27,7 +27,7 @@ EXAMPLE = str(ROOT / "examples" / "leat.yaml")
 DEADLINE_S = 20
 MAX_REPLY = 64 * 1024 * 1024
 
-OBJECTS = ["service", "backend", "stats", "deny", "config", "node", "packet", "decap"]
+OBJECTS = ["service", "backend", "stats", "deny", "config", "node", "packet", "explain", "decap"]
 ASKING_THE_DAEMON = [
     ("service", "show"),
     ("service", "list"),
@@ -1170,6 +1170,9 @@ def test_completion_follows_the_syntax():
     assert complete("decap", "attach", "lo", "") == ["for", "from", "gue", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]
     assert complete("config", "reload", "") == ["--now"]
+    assert complete("explain", "tcp", "") == ["--flags", "size", "--dev", "pins"]
+    assert complete("explain", "tcp", "--dev", "l") == ["lo"]
+    assert complete("explain", "pcap", str(COMPLETION)[:-2]) == [str(COMPLETION)]
     assert complete("backend", "drain", "web1", "") == [
         "service",
         "--plan",

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/macros.h"
-#include "maps/layout.h"
+#include "maps/trace.h"
 
 #include "decap.skel.h"
 #include "leat.skel.h"

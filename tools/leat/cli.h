@@ -210,6 +210,7 @@ int deny_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int node_main(int argc, char **argv);
 int packet_main(int argc, char **argv);
+int explain_main(int argc, char **argv);
 int decap_main(int argc, char **argv);
 
 /* config_apply.c: commands of `config`. */

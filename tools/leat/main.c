@@ -16,6 +16,8 @@ static char version_word[] = "version";
 #define COMMAND_OPTION 256
 #define COMMAND_OPTIONS(X)                                                                         \
 	X(deadline, "--deadline", required_argument)                                               \
+	X(dev, "--dev", required_argument)                                                         \
+	X(flags, "--flags", required_argument)                                                     \
 	X(if_unhealthy, "--if-unhealthy", no_argument)                                             \
 	X(if_version, "--if-version", required_argument)                                           \
 	X(min_healthy, "--min-healthy", required_argument)                                         \
@@ -104,6 +106,7 @@ static int object_select(int argc, char **argv)
 		{ "node", node_main, "", "the daemon and its interfaces" },
 		{ "packet", packet_main, "",
 		  "what the datapath does with a packet, without traffic" },
+		{ "explain", explain_main, "", "what becomes of a packet now, and why" },
 		{ "decap", decap_main, "", "unwrap IP-in-IP on a backend" },
 		{ "version", version_main, "", "the version of this program" },
 		CLI_HELP,

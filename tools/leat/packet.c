@@ -9,34 +9,12 @@
 #include "daemon/rehearsal.h"
 #include "tools/leat/cli.h"
 #include "tools/leat/pcap.h"
+#include "tools/leat/reasons.h"
 
 /* An IPv6 outer header may join, and the kernel keeps some of a page for itself. */
 #define MAX_VLAN 4094
 
 #define ROOM (PCAP_MAX_PACKET + LEAT_OUTER_LEN_MAX)
-
-static const struct {
-	const char *label;
-	const char *text;
-} reasons[] = {
-#define X(name, verdict, label, text) { label, text },
-	LEAT_REASONS(X)
-#undef X
-};
-
-static const char *verdict_name(uint32_t action)
-{
-	switch (action) {
-	case XDP_TX:
-		return "tx";
-	case XDP_REDIRECT:
-		return "redirect";
-	case XDP_PASS:
-		return "pass";
-	default:
-		return "drop";
-	}
-}
 
 static int load_config(const char *path, struct config **ret_config)
 {
@@ -56,7 +34,6 @@ static json_t *describe(const struct rehearsal *rehearsal, uint32_t index, size_
 {
 	const struct service *service = rehearsal_service(rehearsal, run->trace.service);
 	const struct backend *backend = rehearsal_backend(rehearsal, run->trace.backend);
-	uint32_t reason = run->trace.reason;
 
 	if (result < 0)
 		return cli_allocated(json_pack("{s:I, s:n, s:s, s:n, s:n, s:I, s:n}", "index",
@@ -64,10 +41,9 @@ static json_t *describe(const struct rehearsal *rehearsal, uint32_t index, size_
 					       "service", "backend", "size_in", (json_int_t)size_in,
 					       "size_out"));
 	return cli_allocated(json_pack("{s:I, s:s, s:s, s:s?, s:s?, s:I, s:I}", "index",
-				       (json_int_t)index, "verdict", verdict_name(run->action),
-				       "reason",
-				       reason < LEAT_REASON_COUNT ? reasons[reason].label : "?",
-				       "service", service ? service->config.name : NULL, "backend",
+				       (json_int_t)index, "verdict", action_name(run->action),
+				       "reason", reason_label(run->trace.reason), "service",
+				       service ? service->config.name : NULL, "backend",
 				       backend ? backend->config.name : NULL, "size_in",
 				       (json_int_t)size_in, "size_out", (json_int_t)run->size));
 }

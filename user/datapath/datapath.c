@@ -52,14 +52,18 @@ static bool has_size(struct datapath *datapath, const struct bpf_map *map, uint3
 	return entries && (entries & (entries - 1)) == 0;
 }
 
-static bool has_shape(struct datapath *datapath, int fd, const struct bpf_map *map)
+bool map_has_shape(const struct bpf_map *map, const struct bpf_map_info *info)
+{
+	return info->type == bpf_map__type(map) && info->key_size == bpf_map__key_size(map) &&
+	       info->value_size == bpf_map__value_size(map);
+}
+
+static bool is_usable(struct datapath *datapath, int fd, const struct bpf_map *map)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
+	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && map_has_shape(map, &info) &&
 	       has_size(datapath, map, info.max_entries);
 }
 
@@ -75,7 +79,7 @@ static int reuse_pin(struct datapath *datapath, struct bpf_map *map)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (!has_shape(datapath, fd, map)) {
+	if (!is_usable(datapath, fd, map)) {
 		log_error("%s is not of layout %d; remove %s if no other leatd uses it", path,
 			  LEAT_LAYOUT, datapath->pin_path);
 		return -EUCLEAN;
@@ -94,13 +98,11 @@ static int pin_new(struct datapath *datapath, struct bpf_map *map)
 	return 0;
 }
 
-static int for_each_pinned(struct datapath *datapath,
-			   int (*fn)(struct datapath *datapath, struct bpf_map *map))
+int datapath_for_each_map(struct datapath *datapath,
+			  int (*fn)(struct datapath *datapath, struct bpf_map *map))
 {
 	struct bpf_map *map;
 
-	if (!datapath->pin_path)
-		return 0;
 	bpf_object__for_each_map(map, datapath->maps->obj)
 	{
 		int r = is_pinned(bpf_map__name(map)) ? fn(datapath, map) : 0;
@@ -109,6 +111,12 @@ static int for_each_pinned(struct datapath *datapath,
 			return r;
 	}
 	return 0;
+}
+
+static int for_each_pinned(struct datapath *datapath,
+			   int (*fn)(struct datapath *datapath, struct bpf_map *map))
+{
+	return datapath->pin_path ? datapath_for_each_map(datapath, fn) : 0;
 }
 
 static bool is_layout_directory(const char *name, unsigned int *ret_layout)

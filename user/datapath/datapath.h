@@ -8,6 +8,7 @@
 #define LEAT_DATAPATH_DATAPATH_H
 
 #include "base/clock.h"
+#include "maps/trace.h"
 #include "model/image.h"
 #include "model/plan.h"
 
@@ -147,6 +148,42 @@ struct datapath_run {
  * kernel does not take a packet of this size; other -errno. */
 int datapath_run_packet(struct datapath *datapath, uint8_t *packet, size_t size, size_t room,
 			struct datapath_run *ret_run);
+
+/* Where packets that are put through come in, from now on; 0, at first: on the loopback interface. */
+void datapath_set_ingress(struct datapath *datapath, uint32_t ifindex);
+
+/*
+ * Another datapath, private to this process, that does with packets what the one pinned below `pin_path`
+ * would do now: the same options and options.trace, what is configured shared with it and open for
+ * reading alone, and copies of all that packets write. Nothing but datapath_run_packet() and the functions
+ * below may be called on it. ret_is_current: the program that runs is the one that this process has.
+ * 0; -ENOENT: nothing is pinned there; -EUCLEAN: by another version; -EPERM; other -errno. Not logged.
+ */
+int datapath_new_twin(struct datapath **ret_datapath, const char *pin_path, bool *ret_is_current);
+/* Whether the program that is pinned with the maps runs on an interface. */
+bool datapath_runs_on(const struct datapath *datapath, uint32_t ifindex);
+
+/* Borrowed until the next call. 0 or -errno. */
+int datapath_list_services(struct datapath *datapath,
+			   const struct leat_service_entry **ret_services, size_t *ret_count);
+int datapath_read_policy(const struct datapath *datapath, uint32_t service,
+			 struct leat_policy *ret_policy);
+
+/* All that the maps hold of one backend. */
+struct backend_facts {
+	struct leat_registry_key key;
+	struct leat_registry_entry note;
+	struct leat_backend value;
+	struct leat_load load;
+};
+
+/* 0; -ENOENT: no backend has this id; other -errno. */
+int datapath_read_facts(const struct datapath *datapath, uint32_t backend,
+			struct backend_facts *ret_facts);
+/* The longest prefix of an access list, a service's id or LEAT_ACCESS_NODE, that has this source. 0, -ENOENT
+ * or another -errno. */
+int datapath_find_rule(const struct datapath *datapath, uint32_t list,
+		       const struct leat_addr *source, struct leat_prefix *ret_prefix);
 
 struct bpf_object;
 /* Puts the datapath's maps under another object's maps of the same names, before that is loaded. */

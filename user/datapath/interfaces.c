@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "datapath/internal.h"
 
-/* The id of the program that was pinned with the maps; 0: none. */
-static uint32_t pinned_program_id(const struct datapath *datapath)
+uint32_t pinned_program_id(const struct datapath *datapath)
 {
 	cleanup(freep) char *path = datapath_pin_path(datapath, "program");
 	cleanup(close_fdp) int fd = path ? bpf_obj_get(path) : -1;

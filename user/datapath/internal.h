@@ -33,6 +33,8 @@ struct datapath {
 	struct leat_load *loads;
 	struct leat_memory memory;
 
+	uint32_t ingress; /* of packets that are put through; 0: the loopback interface */
+
 	void (*latch)(void *user, const struct plan_operation *next);
 	void *latch_user;
 };
@@ -51,6 +53,13 @@ int datapath_note_program(struct datapath *datapath, uint64_t digest);
 bool datapath_program_is_current(const struct datapath *datapath);
 /* The path of one of this layout's pins, malloc()ed; NULL when out of memory. */
 char *datapath_pin_path(const struct datapath *datapath, const char *name);
+/* Calls `fn` for every map that is pinned where something is, until it fails. */
+int datapath_for_each_map(struct datapath *datapath,
+			  int (*fn)(struct datapath *datapath, struct bpf_map *map));
+/* Whether keys and values are what the map's are to be. */
+bool map_has_shape(const struct bpf_map *map, const struct bpf_map_info *info);
+/* interfaces.c: the id of the program that was pinned with the maps; 0: none. */
+uint32_t pinned_program_id(const struct datapath *datapath);
 /* Forgets the pins of other layouts: every interface runs this one's program. */
 void datapath_drop_foreign_layouts(struct datapath *datapath);
 

@@ -110,11 +110,18 @@ static int run_program(struct datapath *datapath, struct bpf_test_run_opts *opti
 	return r;
 }
 
+void datapath_set_ingress(struct datapath *datapath, uint32_t ifindex)
+{
+	datapath->ingress = ifindex;
+}
+
 int datapath_run_packet(struct datapath *datapath, uint8_t *packet, size_t size, size_t room,
 			struct datapath_run *ret_run)
 {
 	cleanup(freep) uint8_t *out = malloc(room);
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet, .data_out = out, .repeat = 1);
+	struct xdp_md context = { .data_end = (uint32_t)size,
+				  .ingress_ifindex = datapath->ingress };
 	struct leat_trace trace;
 	int r = program_open(datapath);
 
@@ -126,6 +133,10 @@ int datapath_run_packet(struct datapath *datapath, uint8_t *packet, size_t size,
 		return -ENOMEM;
 	options.data_size_in = (uint32_t)size;
 	options.data_size_out = (uint32_t)room;
+	if (datapath->ingress) {
+		options.ctx_in = &context;
+		options.ctx_size_in = sizeof(context);
+	}
 	r = run_program(datapath, &options, &trace);
 	if (r < 0)
 		return r;
