@@ -292,7 +292,7 @@ def kill_at_rename(node, nth, *command):
     tracer.wait()
 
 
-# The new text, the index with the trial, leatd's file; when it runs, the index with what it changed.
+# The new text, the index with the trial, leatd's file; and when it runs, the index again.
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 def test_a_daemon_that_is_killed_while_it_applies_leaves_one_or_the_other(node, nth):
     node.start()

@@ -16,7 +16,9 @@
 #include "daemon/observation.h"
 #include "daemon/version_store.h"
 
-_Static_assert(CONTROL_MAX_CONFIG == CONFIG_FILE_MAX_SIZE, "the API takes what a file may be");
+#if CONTROL_MAX_CONFIG != CONFIG_FILE_MAX_SIZE
+#error "the API takes what a file may be"
+#endif
 
 /* When going back from a trial failed. */
 #define RETRY_US 10000000
@@ -444,6 +446,7 @@ static int go_back(struct daemon *daemon, const struct config_version *version, 
 	change->why = whole;
 	r = make_change(daemon, change, ret_forecast, ret_error);
 	config_text_deinit(&change->text);
+	change->why = NULL;
 	return r;
 }
 
