@@ -37,11 +37,6 @@ static int refuse(char **ret_error, int result, const char *format, ...)
 	return result;
 }
 
-static void note_running(const struct daemon *daemon, struct forecast *forecast)
-{
-	config_version_format(config_versions_running(&daemon->node.versions), forecast->version);
-}
-
 /* A change of the whole configuration. */
 struct change {
 	enum config_origin origin;
@@ -105,6 +100,12 @@ static int plan_config(struct daemon *daemon, struct config *config, bool drains
 	return foresee(daemon, &next, forecast);
 }
 
+void daemon_note_running(const struct daemon *daemon, struct forecast *forecast)
+{
+	config_version_format(config_versions_running(&daemon->node.versions), forecast->version);
+	forecast->memory_shared = datapath_locked_memory(daemon->datapath);
+}
+
 int daemon_plan(void *user, const struct control_plan *plan, struct forecast *ret_forecast,
 		char **ret_error)
 {
@@ -123,7 +124,7 @@ int daemon_plan(void *user, const struct control_plan *plan, struct forecast *re
 		return refuse(ret_error, r, "cannot be planned: %s; see the daemon's log",
 			      strerror(-r));
 	}
-	note_running(daemon, &forecast);
+	daemon_note_running(daemon, &forecast);
 	*ret_forecast = forecast;
 	return 0;
 }
@@ -330,7 +331,7 @@ static int make_change(struct daemon *daemon, struct change *change, struct fore
 		return r;
 	}
 	r = adopt(daemon, change, config, &versions, &forecast.now);
-	note_running(daemon, &forecast);
+	daemon_note_running(daemon, &forecast);
 	if (r < 0) {
 		forecast_deinit(&forecast);
 		return refuse(ret_error, r, "%s; see the daemon's log. What ran goes on",
