@@ -189,11 +189,14 @@ static void service_print(const json_t *service)
 
 static void memory_print(const json_t *forecast)
 {
-	char before[CLI_NUMBER_SIZE], after[CLI_NUMBER_SIZE];
+	char before[CLI_NUMBER_SIZE], after[CLI_NUMBER_SIZE], shared[CLI_NUMBER_SIZE];
 
-	fprintf(cli_out(), "memory of tables and lists: %sB before, %sB after\n",
+	fprintf(cli_out(),
+		"memory of tables and lists: %sB before, %sB after; of the maps that all services "
+		"share: %sB\n",
 		cli_format_number(reply_number(forecast, "memory_before"), before),
-		cli_format_number(reply_number(forecast, "memory_after"), after));
+		cli_format_number(reply_number(forecast, "memory_after"), after),
+		cli_format_number(reply_number(forecast, "memory_shared"), shared));
 }
 
 void forecast_print(const json_t *forecast)

@@ -72,6 +72,7 @@ struct forecast {
 	char version[CONFIG_VERSION_TEXT_SIZE]; /* that runs: of a plan, before the change */
 	struct difference now;
 	struct difference once_up; /* against what runs before */
+	uint64_t memory_shared;	   /* bytes of the maps that belong to no service */
 };
 
 void forecast_deinit(struct forecast *forecast);

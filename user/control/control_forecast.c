@@ -143,11 +143,12 @@ json_t *control_forecast_json(const struct forecast *forecast)
 
 	for (size_t i = 0; i < now->service_count; i++)
 		list = control_json_append(list, service_json(forecast, &now->services[i]));
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "version", forecast->version, "keys",
-			 keys_json(now->keys, now->key_count), "services", list, "unchanged",
-			 control_number_json(now->unchanged), "memory_before",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", forecast->version,
+			 "keys", keys_json(now->keys, now->key_count), "services", list,
+			 "unchanged", control_number_json(now->unchanged), "memory_before",
 			 control_number_json(now->memory_before), "memory_after",
-			 control_number_json(now->memory_after));
+			 control_number_json(now->memory_after), "memory_shared",
+			 control_number_json(forecast->memory_shared));
 }
 
 json_t *control_trial_json(const struct config_trial *trial)

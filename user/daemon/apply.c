@@ -16,7 +16,9 @@
 #include "daemon/observation.h"
 #include "daemon/version_store.h"
 
-_Static_assert(CONTROL_MAX_CONFIG == CONFIG_FILE_MAX_SIZE, "the API takes what a file may be");
+#if CONTROL_MAX_CONFIG != CONFIG_FILE_MAX_SIZE
+#error "the API takes what a file may be"
+#endif
 
 /* When going back from a trial failed. */
 #define RETRY_US 10000000
@@ -33,11 +35,6 @@ static int refuse(char **ret_error, int result, const char *format, ...)
 		*ret_error = NULL;
 	va_end(args);
 	return result;
-}
-
-static void note_running(const struct daemon *daemon, struct forecast *forecast)
-{
-	config_version_format(config_versions_running(&daemon->node.versions), forecast->version);
 }
 
 /* A change of the whole configuration. */
@@ -103,6 +100,12 @@ static int plan_config(struct daemon *daemon, struct config *config, bool drains
 	return foresee(daemon, &next, forecast);
 }
 
+void daemon_note_running(const struct daemon *daemon, struct forecast *forecast)
+{
+	config_version_format(config_versions_running(&daemon->node.versions), forecast->version);
+	forecast->memory_shared = datapath_locked_memory(daemon->datapath);
+}
+
 int daemon_plan(void *user, const struct control_plan *plan, struct forecast *ret_forecast,
 		char **ret_error)
 {
@@ -121,7 +124,7 @@ int daemon_plan(void *user, const struct control_plan *plan, struct forecast *re
 		return refuse(ret_error, r, "cannot be planned: %s; see the daemon's log",
 			      strerror(-r));
 	}
-	note_running(daemon, &forecast);
+	daemon_note_running(daemon, &forecast);
 	*ret_forecast = forecast;
 	return 0;
 }
@@ -328,7 +331,7 @@ static int make_change(struct daemon *daemon, struct change *change, struct fore
 		return r;
 	}
 	r = adopt(daemon, change, config, &versions, &forecast.now);
-	note_running(daemon, &forecast);
+	daemon_note_running(daemon, &forecast);
 	if (r < 0) {
 		forecast_deinit(&forecast);
 		return refuse(ret_error, r, "%s; see the daemon's log. What ran goes on",
@@ -444,6 +447,7 @@ static int go_back(struct daemon *daemon, const struct config_version *version, 
 	change->why = whole;
 	r = make_change(daemon, change, ret_forecast, ret_error);
 	config_text_deinit(&change->text);
+	change->why = NULL;
 	return r;
 }
 

@@ -128,6 +128,8 @@ int daemon_apply(void *user, const struct control_apply *apply, struct forecast 
 int daemon_rollback(void *user, const struct control_rollback *rollback,
 		    struct forecast *ret_forecast, char **ret_error);
 int daemon_confirm(void *user, char **ret_error);
+/* Fills in what a forecast has beside its differences. */
+void daemon_note_running(const struct daemon *daemon, struct forecast *forecast);
 /* Goes back from a trial that has failed, and ends one that has succeeded. */
 void daemon_watch_trial(struct daemon *daemon, uint64_t now_us);
 

@@ -232,7 +232,7 @@ int daemon_plan_change(void *user, const struct control_change *change,
 		forecast_deinit(&forecast);
 		return r;
 	}
-	config_version_format(config_versions_running(&daemon->node.versions), forecast.version);
+	daemon_note_running(daemon, &forecast);
 	*ret_forecast = forecast;
 	return 0;
 }

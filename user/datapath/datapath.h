@@ -137,6 +137,10 @@ int datapath_read_events(struct datapath *datapath, uint64_t ret_events[LEAT_EVE
 /* What a program over these maps has to be told before it is loaded. */
 struct leat_memory datapath_memory(const struct datapath *datapath);
 
+/* Bytes that the kernel has locked for the maps that all services share; without the inner maps, which are in
+ * memory_of_image(). */
+uint64_t datapath_locked_memory(const struct datapath *datapath);
+
 /* What became of a packet that was put through the program without an interface. */
 struct datapath_run {
 	uint32_t action; /* XDP_* */

@@ -6,18 +6,14 @@
 #include <sys/stat.h>
 
 #include "config/config_file.h"
-#include "tests/unit/http_client.h"
+#include "tests/unit/control/harness.h"
 #include "tests/unit/sample_access.h"
-#include "tests/unit/sample_node.h"
 
 #define NOBODY	   65534
 #define NAME_OF_64 "0123456789012345678901234567890123456789012345678901234567890123"
 
 struct fixture {
-	struct sample_node sample;
-	sd_event *event;
-	struct control *control;
-	char folder[64];
+	struct harness harness;
 	unsigned int refreshed, reloaded, changed, imported;
 	bool is_now;	     /* of the last reload */
 	json_t *history;     /* to be exported; NULL: that fails with `result` */
@@ -107,15 +103,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	sample_node_init(&fixture->sample);
-	strcpy(fixture->folder, "/tmp/leat-test-control-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	snprintf(fixture->sample.socket, sizeof(fixture->sample.socket), "%s/leat.sock",
-		 fixture->folder);
-	assert_int_equal(sd_event_new(&fixture->event), 0);
-	assert_int_equal(control_new(&fixture->control, fixture->event, &fixture->sample.config,
-				     &fixture->sample.node, &operations, fixture),
-			 0);
+	harness_begin(&fixture->harness, &operations, fixture);
 	*state = fixture;
 	return 0;
 }
@@ -124,12 +112,9 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	if (fixture->control)
-		control_free(fixture->control);
-	sd_event_unref(fixture->event);
 	json_decref(fixture->history);
 	free(fixture->imported_json);
-	assert_int_equal(rmdir(fixture->folder), 0);
+	harness_end(&fixture->harness);
 	free(fixture);
 	return 0;
 }
@@ -148,7 +133,7 @@ static json_t *handle_as(struct fixture *fixture, uid_t uid, const char *method,
 	struct http_response response = { 0 };
 	json_t *json;
 
-	control_handle(fixture->control, &request, &response);
+	control_handle(fixture->harness.control, &request, &response);
 	assert_int_equal(response.status, status);
 	assert_string_equal(response.content_type, "application/json");
 	assert_int_equal(strlen(response.body), response.body_len);
@@ -237,7 +222,7 @@ static void services_are_shown_with_every_key(void **state)
 	cleanup(json_decrefp) json_t *list = NULL;
 	json_t *web;
 
-	round_dns(&fixture->sample);
+	round_dns(&fixture->harness.sample);
 	list = get(fixture, "/v1/services");
 	assert_int_equal(json_array_size(list), 2);
 	expect_json(json_array_get(list, 1), DNS);
@@ -261,7 +246,7 @@ static void backends_are_shown_with_every_key(void **state)
 	struct fixture *fixture = *state;
 	cleanup(json_decrefp) json_t *list = NULL;
 
-	round_dns(&fixture->sample);
+	round_dns(&fixture->harness.sample);
 	list = get(fixture, "/v1/backends");
 	assert_int_equal(json_array_size(list), 4);
 	expect_json(json_array_get(list, 0), WEB1);
@@ -273,7 +258,7 @@ static void backends_are_shown_with_every_key(void **state)
 static void a_backend_that_leaves_is_shown_as_such_and_is_not_configured(void **state)
 {
 	struct fixture *fixture = *state;
-	struct backend *web2 = &fixture->sample.web2;
+	struct backend *web2 = &fixture->harness.sample.web2;
 	cleanup(json_decrefp) json_t *list = NULL, *config = NULL;
 	json_t *json;
 
@@ -304,8 +289,8 @@ static void static_next_hop_goes_before_what_the_kernel_says(void **state)
 	struct fixture *fixture = *state;
 	cleanup(json_decrefp) json_t *list = NULL;
 
-	fixture->sample.config.has_next_hop = true;
-	fixture->sample.config.next_hop = (struct mac){ { 2, 0, 0, 0, 0, 1 } };
+	fixture->harness.sample.config.has_next_hop = true;
+	fixture->harness.sample.config.next_hop = (struct mac){ { 2, 0, 0, 0, 0, 1 } };
 	list = get(fixture, "/v1/backends");
 	expect_json(json_object_get(json_array_get(list, 0), "next_hop"),
 		    "{\"state\":\"static\",\"interface\":null,\"mac\":\"02:00:00:00:00:01\","
@@ -315,7 +300,7 @@ static void static_next_hop_goes_before_what_the_kernel_says(void **state)
 static void numbers_are_finite_and_texts_are_unicode(void **state)
 {
 	struct fixture *fixture = *state;
-	struct backend *web1 = &fixture->sample.web1;
+	struct backend *web1 = &fixture->harness.sample.web1;
 	cleanup(json_decrefp) json_t *list = NULL;
 	json_t *json;
 
@@ -409,12 +394,12 @@ static void config_has_the_keys_of_the_file(void **state)
 	cleanup(json_decrefp) json_t *config = NULL;
 	json_t *control;
 
-	fixture->sample.web.backend_count = 1;
-	fixture->sample.config.has_next_hop = true;
+	fixture->harness.sample.web.backend_count = 1;
+	fixture->harness.sample.config.has_next_hop = true;
 	config = get(fixture, "/v1/config");
 	control = json_object_get(config, "control");
 	assert_string_equal(json_string_value(json_object_get(control, "socket")),
-			    fixture->sample.socket);
+			    fixture->harness.sample.socket);
 	json_object_set_new(control, "socket", json_string("S"));
 	expect_json(config,
 		    "{\"interfaces\":[\"edge0\"],\"mode\":\"auto\",\"seed\":\"8f2c51d09b7e4a36\","
@@ -439,7 +424,7 @@ static void config_has_the_keys_of_the_file(void **state)
 static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(void **state)
 {
 	struct fixture *fixture = *state;
-	struct service_config *web = &fixture->sample.web.config;
+	struct service_config *web = &fixture->harness.sample.web.config;
 	cleanup(json_decrefp) json_t *json = NULL;
 	json_t *shown;
 
@@ -450,7 +435,7 @@ static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(voi
 	web->rate_new = 1000;
 	web->rate_burst = 200;
 	web->access = sample_access("10.0.0.0/8");
-	fixture->sample.config.deny_file = (char *)(uintptr_t) "/etc/leat/deny";
+	fixture->harness.sample.config.deny_file = (char *)(uintptr_t) "/etc/leat/deny";
 	json = get(fixture, "/v1/config");
 	shown = json_array_get(json_object_get(json, "services"), 0);
 	assert_int_equal(json_integer_value(json_object_get(shown, "gue_port")), 5555);
@@ -461,7 +446,7 @@ static void what_a_service_does_with_packets_is_shown_where_it_is_no_default(voi
 	assert_null(json_object_get(shown, "allow"));
 	expect_json(json_object_get(json, "deny"), "{\"file\":\"/etc/leat/deny\"}");
 	access_list_unref(take_ptr(web->access));
-	fixture->sample.config.deny_file = NULL;
+	fixture->harness.sample.config.deny_file = NULL;
 }
 
 static void expect_quic(struct fixture *fixture, const char *quic, const char *server_id)
@@ -481,7 +466,7 @@ static void expect_quic(struct fixture *fixture, const char *quic, const char *s
 /* What is shown, read as a file. */
 static void expect_quic_from_file(struct fixture *fixture)
 {
-	const struct service_config *dns = &fixture->sample.dns.config;
+	const struct service_config *dns = &fixture->harness.sample.dns.config;
 	cleanup(json_decrefp) json_t *json = get(fixture, "/v1/config");
 	cleanup(freep) char *text = json_dumps(json, JSON_COMPACT);
 	cleanup(config_freep) struct config *config = NULL;
@@ -491,16 +476,16 @@ static void expect_quic_from_file(struct fixture *fixture)
 	assert_memory_equal(config->services[1].quic_lengths, dns->quic_lengths,
 			    sizeof(dns->quic_lengths));
 	assert_memory_equal(config->services[1].backends[0].server_ids,
-			    fixture->sample.dns1.config.server_ids,
-			    sizeof(fixture->sample.dns1.config.server_ids));
+			    fixture->harness.sample.dns1.config.server_ids,
+			    sizeof(fixture->harness.sample.dns1.config.server_ids));
 	config_errors_deinit(&errors);
 }
 
 static void quic_is_shown_in_its_plainest_form(void **state)
 {
 	struct fixture *fixture = *state;
-	struct service_config *dns = &fixture->sample.dns.config;
-	struct server_id *ids = fixture->sample.dns1.config.server_ids;
+	struct service_config *dns = &fixture->harness.sample.dns.config;
+	struct server_id *ids = fixture->harness.sample.dns1.config.server_ids;
 
 	dns->quic_lengths[0] = 2;
 	ids[0] = (struct server_id){ 2, { 0xab, 1 } };
@@ -518,7 +503,7 @@ static void quic_is_shown_in_its_plainest_form(void **state)
 static void nat_is_shown_where_there_is_one(void **state)
 {
 	struct fixture *fixture = *state;
-	struct nat_config *nat = &fixture->sample.config.nat;
+	struct nat_config *nat = &fixture->harness.sample.config.nat;
 	cleanup(json_decrefp) json_t *json = NULL;
 	json_t *web, *backend;
 
@@ -526,8 +511,8 @@ static void nat_is_shown_where_there_is_one(void **state)
 	nat->addresses[NAT_IPV6][nat->counts[NAT_IPV6]++] = sample_address("2001:db8::2");
 	nat->first_port = 1024;
 	nat->last_port = 2047;
-	fixture->sample.web.config.forward = LEAT_FORWARD_NAT;
-	fixture->sample.web1.config.port = 8081;
+	fixture->harness.sample.web.config.forward = LEAT_FORWARD_NAT;
+	fixture->harness.sample.web1.config.port = 8081;
 	json = get(fixture, "/v1/config");
 	expect_json(json_object_get(json, "nat"),
 		    "{\"addresses\":[\"198.51.100.2\",\"2001:db8::2\"],\"ports\":"
@@ -551,14 +536,14 @@ static void config_that_is_shown_is_a_configuration_file(void **state)
 	assert_int_equal(config_file_parse("shown", text, strlen(text), &config, &errors), 0);
 	assert_int_equal(config->service_count, 2);
 	assert_int_equal(config->services[0].backend_count, 3);
-	assert_memory_equal(&config->services[1].key, &fixture->sample.dns.config.key,
+	assert_memory_equal(&config->services[1].key, &fixture->harness.sample.dns.config.key,
 			    sizeof(struct leat_service_key));
 	assert_true(probe_config_same_run(&config->services[0].probe,
-					  &fixture->sample.web.config.probe));
-	assert_memory_equal(&config->outer_source6, &fixture->sample.config.outer_source6,
+					  &fixture->harness.sample.web.config.probe));
+	assert_memory_equal(&config->outer_source6, &fixture->harness.sample.config.outer_source6,
 			    sizeof(struct prefix));
-	assert_string_equal(config->metrics_listen, fixture->sample.listen);
-	assert_int_equal(config->flows, fixture->sample.config.flows);
+	assert_string_equal(config->metrics_listen, fixture->harness.sample.listen);
+	assert_int_equal(config->flows, fixture->harness.sample.config.flows);
 	assert_int_equal(config->services[0].slow_start_ms, 30000);
 	assert_int_equal(config->services[1].scheduler, LEAT_SCHEDULER_ROUND_ROBIN);
 	assert_int_equal(config->services[1].sticky_ms, 1800000);
@@ -570,7 +555,7 @@ static void probes_bytes_are_shown_as_the_file_writes_them(void **state)
 {
 	struct fixture *fixture = *state;
 	unsigned char text[] = "PING", binary[] = { 0, 0xff, 'x' }, prefix[] = "hex:text";
-	struct probe_config *probe = &fixture->sample.web.config.probe;
+	struct probe_config *probe = &fixture->harness.sample.web.config.probe;
 	cleanup(json_decrefp) json_t *config = NULL, *other = NULL;
 	json_t *json;
 
@@ -597,11 +582,12 @@ static void probes_bytes_are_shown_as_the_file_writes_them(void **state)
 /* Through the socket, because only there a request has a query. */
 static json_t *ask(struct fixture *fixture, const char *url, long status)
 {
-	struct client_request request = { .url = url, .unix_socket = fixture->sample.socket };
+	struct client_request request = { .url = url,
+					  .unix_socket = fixture->harness.sample.socket };
 	struct client_reply reply;
 	json_t *json;
 
-	assert_int_equal(client_run(fixture->event, &request, &reply), CURLE_OK);
+	assert_int_equal(client_run(fixture->harness.event, &request, &reply), CURLE_OK);
 	assert_int_equal(reply.status, status);
 	assert_string_equal(reply.content_type, "application/json");
 	json = json_loads(reply.body, JSON_REJECT_DUPLICATES, NULL);
@@ -670,7 +656,7 @@ static void expect_allow(struct fixture *fixture, const char *method, const char
 	struct http_request request = { .method = method, .path = path, .body = "" };
 	struct http_response response = { 0 };
 
-	control_handle(fixture->control, &request, &response);
+	control_handle(fixture->harness.control, &request, &response);
 	assert_int_equal(response.status, 405);
 	assert_string_equal(response.allow, allow);
 	free(response.body);
@@ -737,12 +723,12 @@ static void post(struct fixture *fixture, const char *url, const char *body, siz
 {
 	struct client_request request = { .method = "POST",
 					  .url = url,
-					  .unix_socket = fixture->sample.socket,
+					  .unix_socket = fixture->harness.sample.socket,
 					  .body = body,
 					  .body_len = body_len };
 	struct client_reply reply;
 
-	assert_int_equal(client_run(fixture->event, &request, &reply), CURLE_OK);
+	assert_int_equal(client_run(fixture->harness.event, &request, &reply), CURLE_OK);
 	assert_int_equal(reply.status, status);
 	if (expected)
 		assert_string_equal(reply.body, expected);
@@ -772,13 +758,13 @@ static void sources_are_denied_and_let_in_again(void **state)
 	assert_memory_equal(&fixture->deny_first, &prefix, sizeof(prefix));
 	post_denied(fixture, "{\"action\":\"delete\",\"prefixes\":[\"10.0.0.0/8\"]}", 200, NULL);
 	assert_true(fixture->deny.is_taken_back);
-	assert_int_equal(denied_add(&fixture->sample.node.denied, &prefix, 1800000000), 0);
-	fixture->sample.config.access = sample_access("192.0.2.0/24");
+	assert_int_equal(denied_add(&fixture->harness.sample.node.denied, &prefix, 1800000000), 0);
+	fixture->harness.sample.config.access = sample_access("192.0.2.0/24");
 	shown = get(fixture, "/v1/denied");
 	expect_json(shown, "{\"denied\":[{\"prefix\":\"10.0.0.0/8\",\"until\":1800000000}],"
 			   "\"configured\":1}");
-	denied_deinit(&fixture->sample.node.denied);
-	access_list_unref(take_ptr(fixture->sample.config.access));
+	denied_deinit(&fixture->harness.sample.node.denied);
+	access_list_unref(take_ptr(fixture->harness.sample.config.access));
 }
 
 static void what_denies_nothing_clear_is_refused(void **state)
@@ -917,7 +903,7 @@ static void change_answers_with_the_backends_concerned(void **state)
 	struct fixture *fixture = *state;
 	cleanup(json_decrefp) json_t *both = NULL, *one = NULL;
 
-	strcpy(fixture->sample.dns1.config.name, "web1");
+	strcpy(fixture->harness.sample.dns1.config.name, "web1");
 	both = handle_as(fixture, 0, "POST", "/v1/backends/web1", "{\"action\":\"drain\"}", 200);
 	assert_int_equal(json_array_size(both), 2);
 	expect_json(json_array_get(both, 0), WEB1);
@@ -1015,10 +1001,10 @@ static void socket_lasts_as_long_as_the_api(void **state)
 	struct fixture *fixture = *state;
 	struct stat status;
 
-	assert_int_equal(stat(fixture->sample.socket, &status), 0);
+	assert_int_equal(stat(fixture->harness.sample.socket, &status), 0);
 	assert_int_equal(status.st_mode, S_IFSOCK | 0660);
-	fixture->control = control_free(fixture->control);
-	assert_int_equal(stat(fixture->sample.socket, &status), -1);
+	fixture->harness.control = control_free(fixture->harness.control);
+	assert_int_equal(stat(fixture->harness.sample.socket, &status), -1);
 }
 
 static void second_api_on_the_socket_is_refused_and_harms_nothing(void **state)
@@ -1026,8 +1012,9 @@ static void second_api_on_the_socket_is_refused_and_harms_nothing(void **state)
 	struct fixture *fixture = *state;
 	struct control *second = NULL;
 
-	assert_int_equal(control_new(&second, fixture->event, &fixture->sample.config,
-				     &fixture->sample.node, &operations, fixture),
+	assert_int_equal(control_new(&second, fixture->harness.event,
+				     &fixture->harness.sample.config, &fixture->harness.sample.node,
+				     &operations, fixture),
 			 -EADDRINUSE);
 	assert_null(second);
 	expect_names(fixture, "http://leat/v1/services", "web", 2);

@@ -6,16 +6,12 @@
 #include <jansson.h>
 
 #include "control/control.h"
-#include "tests/unit/http_client.h"
-#include "tests/unit/sample_node.h"
+#include "tests/unit/control/harness.h"
 
 #define TEXT "interfaces: [eth0]\n"
 
 struct fixture {
-	struct sample_node sample;
-	sd_event *event;
-	struct control *control;
-	char folder[64];
+	struct harness harness;
 	unsigned int calls;
 	struct control_apply apply; /* the last one; what it points to is below */
 	char name[64], if_version[64], version[64];
@@ -113,15 +109,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
-	sample_node_init(&fixture->sample);
-	strcpy(fixture->folder, "/tmp/leat-test-apply-XXXXXX");
-	assert_non_null(mkdtemp(fixture->folder));
-	snprintf(fixture->sample.socket, sizeof(fixture->sample.socket), "%s/leat.sock",
-		 fixture->folder);
-	assert_int_equal(sd_event_new(&fixture->event), 0);
-	assert_int_equal(control_new(&fixture->control, fixture->event, &fixture->sample.config,
-				     &fixture->sample.node, &operations, fixture),
-			 0);
+	harness_begin(&fixture->harness, &operations, fixture);
 	*state = fixture;
 	return 0;
 }
@@ -130,9 +118,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	control_free(fixture->control);
-	sd_event_unref(fixture->event);
-	assert_int_equal(rmdir(fixture->folder), 0);
+	harness_end(&fixture->harness);
 	free(fixture);
 	return 0;
 }
@@ -142,7 +128,7 @@ static json_t *ask(struct fixture *fixture, const char *method, const char *path
 {
 	cleanup(freep) char *url = NULL;
 	struct client_request request = { .method = method,
-					  .unix_socket = fixture->sample.socket,
+					  .unix_socket = fixture->harness.sample.socket,
 					  .body = body,
 					  .body_len = size };
 	struct client_reply reply;
@@ -152,7 +138,7 @@ static json_t *ask(struct fixture *fixture, const char *method, const char *path
 		skip();
 	assert_true(asprintf(&url, "http://leat%s", path) > 0);
 	request.url = url;
-	assert_int_equal(client_run(fixture->event, &request, &reply), CURLE_OK);
+	assert_int_equal(client_run(fixture->harness.event, &request, &reply), CURLE_OK);
 	assert_int_equal(reply.status, status);
 	json = json_loads(reply.body, JSON_REJECT_DUPLICATES, NULL);
 	/* What is too long is refused before anybody knows what it is. */
@@ -265,7 +251,7 @@ static void rollback_is_to_a_version_or_to_the_one_before(void **state)
 static void versions_are_shown_the_newest_first_with_their_trial(void **state)
 {
 	struct fixture *fixture = *state;
-	struct config_versions *versions = &fixture->sample.node.versions;
+	struct config_versions *versions = &fixture->harness.sample.node.versions;
 	json_t *json = ask(fixture, "GET", "/v1/config/history", NULL, 0, 200), *first;
 
 	assert_string_equal(json_string_value(json_object_get(json, "version")), "none");

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "tests/unit/sample_config.h"
+#include "tests/unit/temporary.h"
 
 struct fixture {
-	char directory[64];
+	char directory[TEMPORARY_SIZE];
 	char path[96];
 	struct node node;
 };
@@ -24,14 +24,6 @@ static struct backend *nth(const struct fixture *f, size_t index)
 	return sample_find(f->node.services[0], index);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
 /* Two services with the same three backends. */
 static int begin(void **state)
 {
@@ -41,8 +33,7 @@ static int begin(void **state)
 	sample_add_backends(sample_add_service(config, 0, IPPROTO_TCP, 64), 0, 3);
 	sample_add_backends(sample_add_service(config, 1, IPPROTO_UDP, 64), 0, 3);
 	sample_adopt(&f->node, config);
-	snprintf(f->directory, sizeof(f->directory), "/tmp/leat-t-%d-store-XXXXXX", getpid());
-	assert_non_null(mkdtemp(f->directory));
+	temporary_make(f->directory);
 	snprintf(f->path, sizeof(f->path), "%s/state.json", f->directory);
 	*state = f;
 	return 0;
@@ -53,7 +44,7 @@ static int end(void **state)
 	struct fixture *f = *state;
 
 	chmod(f->directory, 0700);
-	nftw(f->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	temporary_remove(f->directory);
 	node_deinit(&f->node);
 	free(f);
 	return 0;

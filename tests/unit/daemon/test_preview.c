@@ -199,6 +199,9 @@ static void memory_is_what_the_kernel_counts_but_for_its_own(void **state)
 	kernel += inner_memory(edge->datapath->maps->maps.orders, table);
 	/* Four maps, each with its head and a page that is not full. */
 	assert_in_range(kernel, memory_of_image(image), memory_of_image(image) + 4 * 2 * 4096);
+	/* Of what is shared, the memory of flows is the largest part. */
+	assert_true(datapath_locked_memory(edge->datapath) >
+		    LEAT_MIN_FLOWS * sizeof(struct leat_bucket));
 }
 
 int main(void)

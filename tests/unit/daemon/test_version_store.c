@@ -2,14 +2,14 @@
 #include "daemon/version_store.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "tests/unit/sample_config.h"
+#include "tests/unit/temporary.h"
 
 struct fixture {
-	char directory[64];
+	char directory[TEMPORARY_SIZE];
 	struct config_versions versions;
 };
 
@@ -17,26 +17,17 @@ static int begin(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	snprintf(f->directory, sizeof(f->directory), "/tmp/leat-t-%d-versions-XXXXXX", getpid());
-	assert_non_null(mkdtemp(f->directory));
+	temporary_make(f->directory);
 	log_set_sink(sample_keep_line);
 	*state = f;
 	return 0;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-	(void)status;
-	(void)type;
-	(void)walk;
-	return remove(path);
 }
 
 static int end(void **state)
 {
 	struct fixture *f = *state;
 
-	nftw(f->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	temporary_remove(f->directory);
 	free(f);
 	return 0;
 }
