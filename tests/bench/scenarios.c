@@ -36,7 +36,7 @@ static const struct scenario scenarios[] = {
 	  .action = XDP_TX, .target = 6 },
 	{ "rr-16k", LEAT, "rr", 1 << 14, ACK, .opened = 1 << 14, .action = XDP_TX },
 	{ "rr-128k", LEAT, "rr", 1 << 17, ACK, .opened = 1 << 17, .action = XDP_TX },
-	{ "rr-256k", LEAT, "rr", 1 << 18, ACK, .opened = 1 << 18, .action = XDP_TX },
+	{ "rr-1", LEAT, "rr", 1, ACK, .opened = 1, .action = XDP_TX },
 	{ "rr-1M", LEAT, "rr", 1 << 20, ACK, .opened = 1 << 20, .action = XDP_TX, .target = 10 },
 	{ "lc-1M", LEAT, "lc", 1 << 20, ACK, .opened = 1 << 20, .action = XDP_TX, .target = 10 },
 	{ "flood-open", LEAT, "flood", NEVER_SEEN, SYN, .open_percent = 100, .action = XDP_TX },
