@@ -62,7 +62,7 @@ static void totals_add(struct cli_table *table, const json_t *totals)
 static void events_print(const json_t *events)
 {
 	static const struct cli_column columns[] = {
-		{ "EVENT", false },
+		{ "FLOW EVENT", false },
 		{ "COUNT", true },
 		{ "MEANING", false },
 	};

@@ -58,11 +58,12 @@ static void update_rates(struct node *node, double seconds)
 	}
 }
 
-static void log_settled(const struct service *service, uint32_t was_open)
+static void tell_settled(struct daemon *daemon, const struct service *service, uint32_t was_open)
 {
 	if (was_open && !service->open_slots)
-		log_info("%s: its last change is complete, no flow is on an earlier backend",
-			 service->config.name);
+		daemon_tell(daemon, EVENT_SERVICE_SETTLED, service,
+			    "%s: its last change is complete, no flow is on an earlier backend",
+			    service->config.name);
 }
 
 /* Services that the datapath does not know the latest state of are not in the way: what is closed is
@@ -77,7 +78,7 @@ static void settle(struct daemon *daemon, uint64_t now_us)
 	applier_settle(&daemon->applier, node, now_us);
 	nat_watch_step(&daemon->nat_watch, &daemon->applier, node, now_us);
 	for (size_t i = 0; was_open && i < node->service_count; i++)
-		log_settled(node->services[i], was_open[i]);
+		tell_settled(daemon, node->services[i], was_open[i]);
 }
 
 static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
@@ -105,8 +106,9 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 	struct daemon *daemon = user;
 
 	(void)source;
-	log_notice("ending on signal %s; %s", strsignal((int)info->ssi_signo),
-		   daemon->options.keep ? "forwarding goes on" : "forwarding ends");
+	daemon_tell(daemon, EVENT_DAEMON_ENDING, NULL, "ending on signal %s; %s",
+		    strsignal((int)info->ssi_signo),
+		    daemon->options.keep ? "forwarding goes on" : "forwarding ends");
 	sd_notify(0, "STOPPING=1");
 	return sd_event_exit(daemon->event, 0);
 }
@@ -244,9 +246,9 @@ static void note_start(struct daemon *daemon)
 	node->reload_succeeded = true;
 	for (size_t i = 0; i < node->interface_count; i++)
 		node->reuse.program |= node->interfaces[i].was_reused;
-	log_notice("serving; services: %zu, interfaces: %zu%s", node->service_count,
-		   node->interface_count,
-		   node->reuse.maps ? ", taken over from an earlier daemon" : "");
+	daemon_tell(daemon, EVENT_DAEMON_STARTED, NULL, "serving; services: %zu, interfaces: %zu%s",
+		    node->service_count, node->interface_count,
+		    node->reuse.maps ? ", taken over from an earlier daemon" : "");
 }
 
 /* The prober is forked before anything that its child has no business with is open. */
@@ -301,6 +303,7 @@ static void daemon_deinit(struct daemon *daemon)
 		.count = daemon->node.service_count,
 	};
 
+	daemon_end_telling();
 	control_freep(&daemon->control);
 	metrics_freep(&daemon->metrics);
 	daemon->node.services = NULL;
@@ -330,6 +333,7 @@ int daemon_run(const struct daemon_options *options)
 		config_free(config);
 		return -ENOMEM;
 	}
+	daemon_begin_telling(&daemon);
 	r = serve(&daemon, config);
 	end_forwarding(&daemon, r);
 	return r;

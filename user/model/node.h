@@ -14,6 +14,7 @@
 #include "maps/layout.h"
 #include "model/config.h"
 #include "model/denied.h"
+#include "model/event.h"
 #include "model/health.h"
 #include "model/probe_result.h"
 
@@ -190,6 +191,7 @@ struct node {
 	struct counter_rate reason_rates[LEAT_REASON_COUNT];
 	uint64_t started_s;
 
+	struct event_ring events;
 	struct denied denied; /* what the operator denies, beside the configuration */
 
 	char *config_path;
