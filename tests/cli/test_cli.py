@@ -619,7 +619,7 @@ def test_the_memory_of_flows_is_shown_with_its_events(tmp_path):
     assert ["5", "of", "these", "flows", "are"] in [row[:5] for row in rows]
 
     events = [{"event": "evicted", "text": "why", "count": 12345678}]
-    reply = {"reasons": [], "totals": {}, "events": events}
+    reply = {"reasons": [], "totals": {}, "flow_events": events}
     assert ["evicted", "12.3M", "why"] in [
         row.split() for row in show(tmp_path, reply, "stats").splitlines()
     ]

@@ -92,7 +92,7 @@ static void stats_print(const json_t *stats)
 	cli_table_print(&table, 0);
 	if (zero > 0)
 		fprintf(cli_out(), "Reasons at zero: %zu; -j shows them too.\n", zero);
-	events_print(json_object_get(stats, "events"));
+	events_print(json_object_get(stats, "flow_events"));
 }
 
 static int stats_show(int argc, char **argv)

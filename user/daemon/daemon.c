@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/control_status.h"
 #include "model/encode.h"
 
 #define TICK_US	       1000000
@@ -202,7 +203,35 @@ static int begin_datapath(struct daemon *daemon, const struct config *config)
 	return begin_again(daemon, config, &options);
 }
 
-static int begin_servers(struct daemon *daemon)
+static char *status(void *user)
+{
+	struct daemon *daemon = user;
+	json_t *json = control_status_json(&daemon->node);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
+static int begin_metrics(struct daemon *daemon)
+{
+	static const struct metrics_operations operations = {
+		.refresh = refresh,
+		.status = status,
+	};
+	const char *listen = daemon->node.config->metrics_listen;
+	int r;
+
+	if (!listen)
+		return 0;
+	r = metrics_new(&daemon->metrics, daemon->event, listen, &daemon->node, &operations,
+			daemon);
+	if (r < 0)
+		log_error("cannot serve metrics on %s: %s", listen, strerror(-r));
+	return r;
+}
+
+static int begin_control(struct daemon *daemon)
 {
 	static const struct control_operations operations = {
 		.refresh = refresh,
@@ -216,17 +245,9 @@ static int begin_servers(struct daemon *daemon)
 	int r = control_new(&daemon->control, daemon->event, config, &daemon->node, &operations,
 			    daemon);
 
-	if (r < 0) {
+	if (r < 0)
 		log_error("cannot serve %s: %s%s", config->control_socket, strerror(-r),
 			  r == -EADDRINUSE ? "; another leatd serves it" : "");
-		return r;
-	}
-	if (!config->metrics_listen)
-		return 0;
-	r = metrics_new(&daemon->metrics, daemon->event, config->metrics_listen, &daemon->node,
-			refresh, daemon);
-	if (r < 0)
-		log_error("cannot serve metrics on %s: %s", config->metrics_listen, strerror(-r));
 	return r;
 }
 
@@ -274,7 +295,9 @@ static int serve(struct daemon *daemon, struct config *config)
 	int r = begin(daemon, config);
 
 	if (r == 0)
-		r = begin_servers(daemon);
+		r = begin_control(daemon);
+	if (r == 0)
+		r = begin_metrics(daemon);
 	if (r == 0 && !daemon->attach_by_us)
 		r = daemon_attach(daemon);
 	if (r == 0)

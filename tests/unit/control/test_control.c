@@ -369,7 +369,7 @@ static void stats_list_every_event_of_the_memory_of_flows_in_order(void **state)
 #undef X
 	};
 	cleanup(json_decrefp) json_t *stats = get(*state, "/v1/stats");
-	json_t *events = json_object_get(stats, "events");
+	json_t *events = json_object_get(stats, "flow_events");
 
 	assert_int_equal(json_array_size(events), LEAT_EVENT_COUNT);
 	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
