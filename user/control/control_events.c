@@ -170,17 +170,30 @@ static int watcher_advance(struct watcher *watcher)
 	return event ? watcher_set_line(watcher, control_event_json(event)) : 0;
 }
 
+/* Copies what fits of the current line; how much. */
+static size_t watcher_copy(struct watcher *watcher, char *data, size_t size)
+{
+	size_t length = MIN(size, watcher->length - watcher->sent);
+
+	if (length > 0)
+		memcpy(data, watcher->line + watcher->sent, length);
+	watcher->sent += length;
+	return length;
+}
+
+/* As many lines as there are and fit. */
 static ssize_t watcher_read(void *user, char *data, size_t size)
 {
 	struct watcher *watcher = user;
-	size_t length;
+	size_t filled = watcher_copy(watcher, data, size), length = 1;
 
-	if (watcher->sent == watcher->length && watcher_advance(watcher) < 0)
-		return -1;
-	length = MIN(size, watcher->length - watcher->sent);
-	memcpy(data, watcher->line + watcher->sent, length);
-	watcher->sent += length;
-	return (ssize_t)length;
+	while (filled < size && length > 0) {
+		if (watcher_advance(watcher) < 0)
+			return -1;
+		length = watcher_copy(watcher, data + filled, size - filled);
+		filled += length;
+	}
+	return (ssize_t)filled;
 }
 
 static void watcher_end(void *user, bool is_cut_off)
