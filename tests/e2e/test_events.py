@@ -68,7 +68,7 @@ def kinds_of(leatd, *words):
 
 
 def wait_for_place(leatd):
-    """Until another one may watch: leatd sees that clients are gone when it sends them something."""
+    """Until one more may watch: that clients are gone is seen when something is sent to them."""
     wait_until(lambda: leatd.leat("event", "watch", "after", "0", "count", "1",
                                   check=False).returncode == 0, what="a place for a watcher")
 
