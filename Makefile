@@ -211,6 +211,7 @@ install: all
 	install -m 644 man/*.8 $(DESTDIR)$(prefix)/share/man/man8
 	install -m 644 man/*.5 $(DESTDIR)$(prefix)/share/man/man5
 	install -m 644 README.md examples/*.yaml $(DESTDIR)$(prefix)/share/doc/leat
+	cp -r contrib $(DESTDIR)$(prefix)/share/doc/leat
 	install -d $(DESTDIR)$(prefix)/lib/systemd/system
 	sed 's|/usr/local|$(prefix)|' tools/systemd/leatd.service \
 		>$(DESTDIR)$(prefix)/lib/systemd/system/leatd.service
