@@ -207,6 +207,7 @@ bool reply_flag(const json_t *object, const char *key);
 int service_main(int argc, char **argv);
 int backend_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int event_main(int argc, char **argv);
 int deny_main(int argc, char **argv);
 int config_main(int argc, char **argv);
