@@ -17,19 +17,37 @@ static __always_inline const struct leat_service_entry *service_entry(void *tabl
 	return bpf_map_lookup_elem(table, &index);
 }
 
-/* The entries after the first one: a function of its own, so that the first one's way is short. */
+struct service_scan {
+	void *table;
+	const struct leat_service_key *key;
+	__u32 index; /* of the key's first entry; afterwards of the one that it is in */
+	__u32 is_found;
+};
+
+static long service_scan_entry(__u32 step, struct service_scan *scan)
+{
+	__u32 index = scan->index + 1 + step;
+	const struct leat_service_entry *entry = service_entry(scan->table, index);
+
+	if (!entry || !entry->key.protocol)
+		return 1;
+	scan->is_found = leat_service_key_equal(&entry->key, scan->key);
+	if (scan->is_found)
+		scan->index = index;
+	return scan->is_found;
+}
+
+/* The entries after the first one: a function of its own, so that the first one's way is short. The loop is
+ * the kernel's, whose verifier goes through one step of it and not through all of them. */
 static __noinline const struct leat_service *
 service_search(void *table, const struct leat_service_key *key, __u32 index)
 {
-	for (__u32 probe = 1; probe < LEAT_SERVICE_PROBES; probe++) {
-		const struct leat_service_entry *entry = service_entry(table, index + probe);
+	struct service_scan scan = { .table = table, .key = key, .index = index };
+	const struct leat_service_entry *entry;
 
-		if (!entry || !entry->key.protocol)
-			return NULL;
-		if (leat_service_key_equal(&entry->key, key))
-			return &entry->value;
-	}
-	return NULL;
+	bpf_loop(LEAT_SERVICE_PROBES - 1, service_scan_entry, &scan, 0);
+	entry = scan.is_found ? service_entry(table, scan.index) : NULL;
+	return entry ? &entry->value : NULL;
 }
 
 static __always_inline const struct leat_service *service_lookup(const struct leat_service_key *key)

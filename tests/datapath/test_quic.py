@@ -115,16 +115,15 @@ def test_ids_that_name_nobody_are_hashed(rehearse):
     one = quic()
     ids = [issued("0a0b0c04"), issued(IDS["web1"], 1), issued(IDS["web1"], UNROUTABLE),
            issued(IDS["web1"][2:], nonce=0)]
-    for cid in ids:
-        frames = [from_client(number, short(cid, 0)) for number in range(1, MANY)]
-        assert chosen(rehearse, [one], frames) == by_hash(rehearse, one, frames)
+    frames = [from_client(number, short(cid, 0)) for cid in ids for number in range(1, MANY)]
+    assert chosen(rehearse, [one], frames) == by_hash(rehearse, one, frames)
 
 
 def test_datagrams_too_short_for_an_id_are_hashed(rehearse):
     one, whole = quic(), short(issued(IDS["web1"], nonce=0), 0)
-    for size in range(len(whole)):
-        frames = [from_client(number, whole[:size]) for number in range(1, MANY)]
-        assert chosen(rehearse, [one], frames) == by_hash(rehearse, one, frames)
+    frames = [from_client(number, whole[:size])
+              for size in range(len(whole)) for number in range(1, MANY)]
+    assert chosen(rehearse, [one], frames) == by_hash(rehearse, one, frames)
     frames = [from_client(number, whole) for number in range(1, MANY)]
     assert set(chosen(rehearse, [one], frames)) == {"web1"}
 

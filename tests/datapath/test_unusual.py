@@ -178,15 +178,16 @@ def test_icmp_errors_go_to_the_backend_of_the_flow_that_they_quote(rehearse, fam
     outer = family if form == "l2" else int(form[-1])
     one = service(family, protocol, form, backends=backends(9, outer))
     least = {4: 28, 6: 48}[family]
-    for sport in range(40000, 40012):
-        frames = [bytes(packet(family, protocol, sport=sport))]
-        frames += [error(family, protocol, sport, kind, length)
-                   for kind in ERRORS[family] for length in (None, least)]
-        own, *errors = rehearse([one], frames)
-        for frame, outcome in zip(frames[1:], errors, strict=True):
-            assert outcome.backend == own.backend
-            chosen = next(each["address"] for each in one["backends"]
-                          if each["name"] == own.backend)
+    groups = {sport: [bytes(packet(family, protocol, sport=sport)),
+                      *(error(family, protocol, sport, kind, length)
+                        for kind in ERRORS[family] for length in (None, least))]
+              for sport in range(40000, 40012)}
+    outcomes = iter(rehearse([one], sum(groups.values(), [])))
+    for sport, (_, *errors) in groups.items():
+        own = next(outcomes).backend
+        chosen = next(each["address"] for each in one["backends"] if each["name"] == own)
+        for frame, outcome in zip(errors, outcomes):
+            assert outcome.backend == own
             assert outcome.frame == expected_frame(frame, one, (CLIENT[family], sport, 80), chosen,
                                                    has_checksum=False)
 

@@ -8,7 +8,7 @@ import pytest
 from kernels import BUILD, HERE, KERNELS, fetch
 
 TREE = HERE.parents[1]
-GUEST_SECONDS = "900"
+GUEST_SECONDS = "2400"
 
 
 @pytest.mark.parametrize("release, package", KERNELS)

@@ -49,6 +49,13 @@
 #define bpf_xdp_store_bytes(ctx, offset, from, size)  host_frame_store(ctx, offset, from, size)
 #define bpf_csum_diff(from, from_size, to, to_size, seed)                                          \
 	host_csum_diff(from, from_size, to, to_size, seed)
+#define bpf_loop(count, step, context, flags)                                                      \
+	({                                                                                         \
+		uint32_t steps = 0;                                                                \
+		while (steps < (count) && (step)(steps++, context) == 0)                           \
+			;                                                                          \
+		(long)steps;                                                                       \
+	})
 #define bpf_ktime_get_coarse_ns()  host_clock_ns
 #define bpf_ktime_get_ns()	   host_clock_ns
 #define bpf_get_smp_processor_id() host_cpu

@@ -171,6 +171,18 @@ static int begin_memory(struct datapath *datapath)
 	return r < 0 ? r : flow_map_open(datapath);
 }
 
+/* Pinned maps are there for options that come later, too. */
+static int size_maps(struct datapath *datapath, uint32_t flows)
+{
+	int r = bpf_map__set_max_entries(datapath->maps->maps.flows, flows);
+
+	if (r == 0 && !datapath->pin_path && !datapath->options.nat)
+		r = bpf_map__set_max_entries(datapath->maps->maps.nat_flows, 1);
+	if (r == 0 && !datapath->pin_path && !datapath->options.quic)
+		r = bpf_map__set_max_entries(datapath->maps->maps.quic_ids, 1);
+	return r;
+}
+
 static int load_maps(struct datapath *datapath, uint32_t flows)
 {
 	int r;
@@ -179,7 +191,7 @@ static int load_maps(struct datapath *datapath, uint32_t flows)
 	if (!datapath->maps)
 		return -errno;
 	bpf_program__set_autoload(datapath->maps->progs.leat, false);
-	r = bpf_map__set_max_entries(datapath->maps->maps.flows, flows);
+	r = size_maps(datapath, flows);
 	if (r == 0)
 		r = for_each_pinned(datapath, reuse_pin);
 	if (r == 0)

@@ -18,7 +18,8 @@ struct datapath;
 /*
  * Opens the datapath pinned below `pin_path`, or creates and pins a new one. A layout other than this
  * program's is left where it is, running, until datapath_attach() replaces its program. With
- * pin_path NULL the maps are private to this process and vanish with it.
+ * pin_path NULL the maps are private to this process and vanish with it, and have no room for what only
+ * `nat` and `quic` need unless these are on now.
  * flows: how many can be remembered, a power of two; maps that are there keep the number that they
  * were made with, and a warning says so.
  * 0 or -errno, with the cause logged.
