@@ -13,7 +13,8 @@ from wait import wait_until
 
 MAX_WATCHERS = 16
 MAX_EVENTS = 1024
-SOURCES = [f"203.0.{i // 250}.{1 + i % 250}" for i in range(700)]
+# Two for each between two looks do not push out what nobody has seen yet.
+SOURCES = [f"203.0.{i // 250}.{1 + i % 250}" for i in range(400)]
 
 
 class Watch:
@@ -135,6 +136,17 @@ def test_a_reload_and_one_that_is_refused_are_told_apart(deployment):
     refused = watch.wait_for("config_refused")
     assert watch.interrupt() == 0
     assert "what ran goes on" in refused["text"] and "sideways" in refused["text"]
+
+
+def test_an_interface_that_loses_its_link_is_told(deployment):
+    leatd = deployment.leatd
+    watch = Watch(leatd, "after", str(leatd.show("event", "show")["last"]))
+
+    deployment.edge.namespace.run("ip", "link", "set", "eth0", "down")
+    assert watch.wait_for("interface_down")["text"] == "eth0: its link is down"
+    deployment.edge.namespace.run("ip", "link", "set", "eth0", "up")
+    assert watch.wait_for("interface_up")["level"] == "notice"
+    assert watch.interrupt() == 0
 
 
 def test_a_watcher_ends_by_itself_after_a_count(deployment):

@@ -767,7 +767,9 @@ static int top_main_show(int argc, char **argv)
 int top_main(int argc, char **argv)
 {
 	static const struct cli_command commands[] = {
-		{ "show", top_main_show, "[service SERVICE] [sort KEY] [every TIME] [count N]",
+		{ "show", top_main_show,
+		  "[service SERVICE] [sort configuration|name|packets|bits|flows|open|drops] "
+		  "[every TIME] [count N]",
 		  "services and backends by what they do now; q ends it" },
 		CLI_HELP,
 	};

@@ -93,6 +93,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 	settle(daemon, now_us);
 	daemon_advance_backends(daemon, now_us);
 	daemon_expire_denied(daemon);
+	daemon_follow_links(daemon);
 	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
 	    daemon_attach(daemon) < 0)
 		return sd_event_exit(daemon->event, -EIO);

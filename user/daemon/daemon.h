@@ -56,6 +56,9 @@ void daemon_tell_backend(struct daemon *daemon, enum event_kind kind, const stru
 void daemon_begin_telling(struct daemon *daemon);
 void daemon_end_telling(void);
 
+/* links.c: tells of interfaces whose link has changed since the last time. */
+void daemon_follow_links(struct daemon *daemon);
+
 /* observe.c: what happens to backends. */
 
 /* Works out a backend's state after something changed, and tells the log, the registry and the

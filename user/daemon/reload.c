@@ -209,8 +209,9 @@ static void take_interface(struct daemon *daemon, struct interface_status *now)
 	const struct node *node = &daemon->node;
 	const struct interface_status *was = find_interface(node, now->name);
 
-	if (was && was->program_id == now->program_id) {
+	if (was && was->program_id == now->program_id && was->ifindex == now->ifindex) {
 		now->was_reused = was->was_reused;
+		now->link = was->link;
 		return;
 	}
 	now->was_reused &= node->interface_count == 0;

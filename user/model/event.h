@@ -37,6 +37,10 @@
 	X(SERVICE_SETTLED, INFO, "service_settled",                                                \
 	  "a service's last change is complete: no flow is on an earlier backend")                 \
 	X(INTERFACE_ATTACHED, INFO, "interface_attached", "an interface runs the program")         \
+	X(INTERFACE_UP, NOTICE, "interface_up", "an interface's link is up again")                 \
+	X(INTERFACE_DOWN, WARNING, "interface_down", "an interface's link is down")                \
+	X(INTERFACE_GONE, WARNING, "interface_gone",                                               \
+	  "an interface is gone; when it is back, a reload gives it its program")                  \
 	X(SOURCE_DENIED, NOTICE, "source_denied", "the operator denies a source")                  \
 	X(SOURCE_ADMITTED, NOTICE, "source_admitted", "sources are no longer denied")              \
 	X(WARNING, WARNING, "warning", "something else is not as it should be")                    \

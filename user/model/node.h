@@ -139,6 +139,12 @@ struct service {
 	struct leat_refusals refusals; /* what was not forwarded, by reason */
 };
 
+enum link_state {
+	LINK_UP,
+	LINK_DOWN,
+	LINK_GONE,
+};
+
 struct interface_status {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
@@ -147,6 +153,7 @@ struct interface_status {
 	bool has_dispatcher; /* shared with other XDP programs */
 	bool was_reused;     /* the program was already there and stayed */
 	uint32_t program_id;
+	enum link_state link; /* as it was told last; up when it was attached */
 };
 
 struct map_usage {
