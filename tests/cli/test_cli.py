@@ -23,6 +23,7 @@ from wait import wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEAT = os.environ.get("LEAT", str(ROOT / "build" / "leat"))
 COMPLETION = ROOT / "tools" / "completion" / "leat.bash"
+EXAMPLE = str(ROOT / "examples" / "leat.yaml")
 DEADLINE_S = 20
 MAX_REPLY = 64 * 1024 * 1024
 
@@ -47,6 +48,12 @@ ASKING_THE_DAEMON = [
     ("config", "show"),
     ("config", "reload"),
     ("config", "reload", "--now"),
+    ("config", "plan", EXAMPLE),
+    ("config", "apply", EXAMPLE, "if-version", "1", "--rollback-after=5s"),
+    ("config", "confirm"),
+    ("config", "history"),
+    ("config", "rollback"),
+    ("backend", "disable", "web1", "--plan"),
     ("node", "show"),
     ("node", "export-history"),
 ]
@@ -1141,8 +1148,23 @@ def test_completion_offers_the_running_names(tmp_path):
         assert complete("backend", "drain", "web1", "service", "d", socket_path=path) == ["dns"]
     with responder(tmp_path / "s", http([backend(), backend(service="b")])) as path:
         assert complete("backend", "set", "w", socket_path=path) == ["web1", "weight"]
-        assert complete("backend", "set", "web1", "", socket_path=path) == ["service", "weight"]
+        assert complete("backend", "set", "web1", "", socket_path=path) == [
+            "service",
+            "weight",
+            "--plan",
+        ]
         assert complete("-s", path, "backend", "drain", "w") == ["web1"]
+
+
+def test_completion_offers_the_versions_of_the_configuration(tmp_path):
+    versions = [{"version": name, "timestamp": 1, "by": "start", "note": "1-x"}
+                for name in ("12-3fa9c2d1", "2-00000000")]
+    with responder(tmp_path / "s", http({"versions": versions, "trial": None})) as path:
+        assert complete("config", "rollback", "1", socket_path=path) == ["12-3fa9c2d1"]
+        assert complete("config", "apply", EXAMPLE, "--if-version", "", socket_path=path) == [
+            "12-3fa9c2d1",
+            "2-00000000",
+        ]
 
 
 def test_completion_follows_the_syntax():
@@ -1151,8 +1173,17 @@ def test_completion_follows_the_syntax():
     assert complete("decap", "attach", "lo", "") == ["for", "from", "gue", "mode"]
     assert complete("decap", "attach", "lo", "mode", "") == ["auto", "native", "generic"]
     assert complete("config", "reload", "") == ["--now"]
-    assert complete("backend", "drain", "web1", "") == ["service", "--wait", "--deadline"]
-    assert complete("backend", "drain", "web1", "--wait", "-j", "") == ["service", "--deadline"]
+    assert complete("backend", "drain", "web1", "") == [
+        "service",
+        "--plan",
+        "--wait",
+        "--deadline",
+    ]
+    assert complete("backend", "drain", "web1", "--wait", "-j", "") == [
+        "service",
+        "--plan",
+        "--deadline",
+    ]
     assert complete("backend", "drain", "web1", "--w") == ["--wait"]
     assert complete("backend", "drain", "web1", "--s") == ["--socket"]
     assert complete("backend", "drain", "web1", "--wait", "--deadline", "") == []

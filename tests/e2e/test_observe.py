@@ -62,7 +62,8 @@ def make_metrics_text(tmp_path_factory):
     "leat_flow_events_total", "leat_probe_duration_seconds_bucket",
     "leat_probe_duration_seconds_sum", "leat_probe_duration_seconds_count",
     "leat_probe_failures_total", "leat_map_entries", "leat_map_capacity",
-    "leat_config_last_reload_success",
+    "leat_config_last_reload_success", "leat_config_version",
+    "leat_config_last_change_timestamp_seconds", "leat_config_trial",
     "leat_config_last_reload_success_timestamp_seconds", "leat_build_info"])
 def test_every_promised_metric_is_there(metrics_text, metric):
     assert samples(metrics_text, metric)

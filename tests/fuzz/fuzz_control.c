@@ -44,6 +44,52 @@ static int change(void *user, const struct control_change *wanted, char **ret_er
 	return service_find_backend(&sample->web, wanted->backend) ? 0 : -ENOENT;
 }
 
+static int plan_change(void *user, const struct control_change *wanted,
+		       struct forecast *ret_forecast, char **ret_error)
+{
+	expect(wanted->is_plan);
+	*ret_forecast = (struct forecast){ .version = "1-00000000" };
+	return change(user, wanted, ret_error);
+}
+
+static int plan(void *user, const struct control_plan *wanted, struct forecast *ret_forecast,
+		char **ret_error)
+{
+	(void)user;
+	(void)ret_forecast;
+	expect(wanted->text.name && wanted->text.data[wanted->text.size] == '\0');
+	*ret_error = strdup("leat.yaml:1:1: wrong");
+	return -EINVAL;
+}
+
+static int apply(void *user, const struct control_apply *wanted, struct forecast *ret_forecast,
+		 char **ret_error)
+{
+	(void)user;
+	(void)ret_forecast;
+	(void)ret_error;
+	expect(wanted->text.name && wanted->min_healthy <= 100);
+	expect(wanted->trial_ms <= CONFIG_MAX_TRIAL_MS);
+	return wanted->text.size % 2 ? -ESTALE : -EBUSY;
+}
+
+static int roll_back(void *user, const struct control_rollback *wanted,
+		     struct forecast *ret_forecast, char **ret_error)
+{
+	(void)user;
+	(void)wanted;
+	(void)ret_error;
+	*ret_forecast = (struct forecast){ .version = "2-00000000" };
+	return 0;
+}
+
+static int confirm(void *user, char **ret_error)
+{
+	(void)user;
+	(void)ret_error;
+	return -ENOENT;
+}
+
 static int deny(void *user, const struct control_deny *wanted, char **ret_error)
 {
 	(void)user;
@@ -73,9 +119,19 @@ static int import_history(void *user, const json_t *history, char **ret_error)
 /* Once per run; its socket is of no use and goes at once. */
 static struct control *control_for(struct sample_node *sample)
 {
-	static const struct control_operations operations = { refresh,	      reload,
-							      change,	      deny,
-							      export_history, import_history };
+	static const struct control_operations operations = {
+		.refresh = refresh,
+		.reload = reload,
+		.change = change,
+		.plan_change = plan_change,
+		.plan = plan,
+		.apply = apply,
+		.rollback = roll_back,
+		.confirm = confirm,
+		.deny = deny,
+		.export_history = export_history,
+		.import_history = import_history,
+	};
 	static struct control *control;
 	sd_event *event;
 

@@ -29,12 +29,18 @@ _leat_list() # OBJECT [OPTION...]: first word of each line
 	command leat "${@:2}" "$1" list 2>/dev/null | awk '{ print $1 }' | sort -u
 }
 
+_leat_versions() # [OPTION...]: of the configuration, the newest first
+{
+	command leat "$@" config history 2>/dev/null | awk '$1 ~ /^[0-9]+-/ { print $1 }'
+}
+
 # What a word of the syntax that stands for a value can be.
 _leat_values() # WORD CURRENT [OPTION...]
 {
 	case $1 in
 	SERVICE) compgen -W "$(_leat_list service "${@:3}")" -- "$2" ;;
 	BACKEND) compgen -W "$(_leat_list backend "${@:3}")" -- "$2" ;;
+	VERSION) compgen -W "$(_leat_versions "${@:3}")" -- "$2" ;;
 	DEV) compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "$2" ;;
 	FILE | *.pcap) compgen -f -- "$2" ;;
 	*'|'*) compgen -W "${1//|/ }" -- "$2" ;;

@@ -330,6 +330,19 @@ int api_follow(const char *path, const struct api_parameter *parameters, size_t 
 }
 
 /* Without "Expect", for which curl would wait: nothing that is sent here is too large to send at once. */
+static int post(struct request *request, const char *url, const char *type, const char *body,
+		size_t size, json_type reply_type, json_t **ret_reply,
+		struct api_failure *ret_failure)
+{
+	cleanup(curl_free_headers) struct curl_slist *headers = curl_slist_append(NULL, type);
+
+	headers = curl_slist_append(headers, "Expect:");
+	curl_easy_setopt(request->curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(request->curl, CURLOPT_POSTFIELDS, body ?: "");
+	curl_easy_setopt(request->curl, CURLOPT_POSTFIELDSIZE, (long)size);
+	return request_run(request, url, reply_type, ret_reply, ret_failure);
+}
+
 int api_post(const char *path, const char *name, const json_t *body, json_type type,
 	     json_t **ret_reply)
 {
@@ -337,14 +350,23 @@ int api_post(const char *path, const char *name, const json_t *body, json_type t
 	cleanup(request_deinit) struct request request = request_make(API_TIMEOUT_MS);
 	cleanup(freep) char *url = url_make(request.curl, path, name, NULL, 0);
 	cleanup(freep) char *text = body ? cli_allocated(json_dumps(body, JSON_COMPACT)) : NULL;
-	cleanup(curl_free_headers) struct curl_slist *headers =
-		curl_slist_append(NULL, "Content-Type: application/json");
-	int r;
+	int r = post(&request, url, "Content-Type: application/json", text, text ? strlen(text) : 0,
+		     type, ret_reply, &failure);
 
-	headers = curl_slist_append(headers, "Expect:");
-	curl_easy_setopt(request.curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(request.curl, CURLOPT_POSTFIELDS, text ?: "");
-	r = request_run(&request, url, type, ret_reply, &failure);
+	return r == CLI_OK ? r : cli_error("%s", failure.text);
+}
+
+int api_post_text(const char *path, const struct api_parameter *parameters, size_t count,
+		  const char *text, size_t size, json_t **ret_reply, long *ret_status)
+{
+	cleanup(api_failure_deinit) struct api_failure failure = {};
+	cleanup(request_deinit) struct request request = request_make(API_TIMEOUT_MS);
+	cleanup(freep) char *url = url_make(request.curl, path, NULL, parameters, count);
+	int r = post(&request, url, "Content-Type: application/yaml", text, size, JSON_OBJECT,
+		     ret_reply, &failure);
+
+	if (ret_status)
+		*ret_status = failure.status;
 	return r == CLI_OK ? r : cli_error("%s", failure.text);
 }
 

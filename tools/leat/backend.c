@@ -12,6 +12,7 @@
 struct selection {
 	const char *backend;
 	const char *service;
+	const char *plan; /* not NULL: only asks what would change */
 };
 
 static enum cli_colour state_colour(const char *state)
@@ -222,9 +223,9 @@ static int backend_list(int argc, char **argv)
 	return backend_print(argc, argv, backends_print_list);
 }
 
-/* Has leatd do it; the reply is what became of the backends concerned. `weight` may be NULL. */
+/* Has leatd do it; the reply is what became of the backends concerned, or would. `weight` may be NULL. */
 static int backend_post(const struct selection *selection, const char *action,
-			const uint64_t *weight, json_t **ret_backends)
+			const uint64_t *weight, json_t **ret_reply)
 {
 	cleanup(json_decrefp) json_t *body = json_object();
 
@@ -233,22 +234,27 @@ static int backend_post(const struct selection *selection, const char *action,
 		json_object_set_new(body, "service", cli_json_string(selection->service));
 	if (weight)
 		json_object_set_new(body, "weight", json_integer((json_int_t)*weight));
+	if (selection->plan)
+		json_object_set_new(body, "plan", json_true());
 
-	return api_post("/v1/backends/", selection->backend, body, JSON_ARRAY, ret_backends);
+	return api_post("/v1/backends/", selection->backend, body,
+			selection->plan ? JSON_OBJECT : JSON_ARRAY, ret_reply);
 }
 
 static int backend_change(const struct selection *selection, const char *action,
 			  const uint64_t *weight)
 {
-	cleanup(json_decrefp) json_t *backends = NULL;
-	int r = backend_post(selection, action, weight, &backends);
+	cleanup(json_decrefp) json_t *reply = NULL;
+	int r = backend_post(selection, action, weight, &reply);
 
 	if (r != CLI_OK)
 		return r;
 	if (cli_options.json)
-		cli_print_json(backends);
+		cli_print_json(reply);
+	else if (selection->plan)
+		forecast_print(reply);
 	else
-		backends_print_list(backends);
+		backends_print_list(reply);
 	return CLI_OK;
 }
 
@@ -258,6 +264,7 @@ static int backend_act(int argc, char **argv, const char *action)
 	const struct cli_argument arguments[] = {
 		{ NULL, &selection.backend },
 		{ "service", &selection.service },
+		{ "--plan", &selection.plan },
 	};
 	int r = cli_parse(argc, argv, arguments, ARRAY_SIZE(arguments));
 
@@ -288,9 +295,8 @@ static int backend_drain(int argc, char **argv)
 	struct selection selection = {};
 	const char *wait = NULL, *deadline = NULL;
 	const struct cli_argument arguments[] = {
-		{ NULL, &selection.backend },
-		{ "service", &selection.service },
-		{ "--wait", &wait },
+		{ NULL, &selection.backend },  { "service", &selection.service },
+		{ "--plan", &selection.plan }, { "--wait", &wait },
 		{ "deadline", &deadline },
 	};
 	uint64_t deadline_ms = 0;
@@ -300,6 +306,8 @@ static int backend_drain(int argc, char **argv)
 		return r;
 	if (!selection.backend)
 		return cli_usage_error("drain which backend? Give its name");
+	if (wait && selection.plan)
+		return cli_usage_error("what is only planned has nothing to wait for");
 	if (deadline && !wait)
 		return cli_usage_error("a deadline goes with --wait: draining itself has no end");
 	if (deadline && duration_parse(deadline, 1, MAX_DEADLINE_MS, &deadline_ms) < 0)
@@ -331,6 +339,7 @@ static int backend_set(int argc, char **argv)
 	const struct cli_argument arguments[] = {
 		{ NULL, &selection.backend },
 		{ "service", &selection.service },
+		{ "--plan", &selection.plan },
 		{ "weight", &text },
 	};
 	int r = cli_parse(argc, argv, arguments, ARRAY_SIZE(arguments));
@@ -352,13 +361,16 @@ int backend_main(int argc, char **argv)
 		{ "show", backend_show, "[BACKEND] [service SERVICE]",
 		  "state, weight, counters and next hop" },
 		{ "list", backend_list, "[BACKEND] [service SERVICE]", "one line per backend" },
-		{ "drain", backend_drain, "BACKEND [service SERVICE] [--wait] [--deadline TIME]",
+		{ "drain", backend_drain,
+		  "BACKEND [service SERVICE] [--plan] [--wait] [--deadline TIME]",
 		  "no new flows; the others go on" },
-		{ "undrain", backend_undrain, "BACKEND [service SERVICE]", "take back drain" },
-		{ "disable", backend_disable, "BACKEND [service SERVICE]",
+		{ "undrain", backend_undrain, "BACKEND [service SERVICE] [--plan]",
+		  "take back drain" },
+		{ "disable", backend_disable, "BACKEND [service SERVICE] [--plan]",
 		  "no traffic, whatever its probe says" },
-		{ "enable", backend_enable, "BACKEND [service SERVICE]", "take back disable" },
-		{ "set", backend_set, "BACKEND [service SERVICE] weight N",
+		{ "enable", backend_enable, "BACKEND [service SERVICE] [--plan]",
+		  "take back disable" },
+		{ "set", backend_set, "BACKEND [service SERVICE] weight N [--plan]",
 		  "another weight than the file's" },
 		CLI_HELP,
 	};

@@ -17,9 +17,10 @@
 #include "base/macros.h"
 
 /* What a command returns and the program exits with. */
-#define CLI_OK	    0
-#define CLI_FAILURE 1
-#define CLI_USAGE   2
+#define CLI_OK	     0
+#define CLI_FAILURE  1
+#define CLI_USAGE    2
+#define CLI_CONFLICT 3 /* another version of the configuration runs */
 
 struct cli_options {
 	bool json;
@@ -178,6 +179,11 @@ int api_get(const char *path, const struct api_parameter *parameters, size_t cou
 int api_post(const char *path, const char *name, const json_t *body, json_type type,
 	     json_t **ret_reply);
 
+/* The same with a text as the body, NULL when there is none. ret_status (may be NULL) gets the reply's status,
+ * 0 when there was none. The reply is an object. */
+int api_post_text(const char *path, const struct api_parameter *parameters, size_t count,
+		  const char *text, size_t size, json_t **ret_reply, long *ret_status);
+
 /* Why a request came to nothing. */
 struct api_failure {
 	long status; /* of the reply; 0: there was none */
@@ -215,9 +221,22 @@ int node_main(int argc, char **argv);
 int packet_main(int argc, char **argv);
 int decap_main(int argc, char **argv);
 
+/* config_apply.c: commands of `config`. */
+int config_plan(int argc, char **argv);
+int config_apply(int argc, char **argv);
+int config_confirm(int argc, char **argv);
+int config_history(int argc, char **argv);
+int config_rollback(int argc, char **argv);
+
+/* forecast.c: what leatd says that a change does. */
+void forecast_print(const json_t *forecast);
+
 /* drain.c: shows what the backends called `name` have left until there is nothing, or so many milliseconds
  * have passed (0: for ever). `backends` is what leatd said of them when it drained them. */
 int drain_wait(const char *name, const char *service, uint64_t deadline_ms, const json_t *backends);
+
+/* service.c: "192.0.2.10:80/tcp", "[2001:db8::10]:any/udp"; the caller frees it. */
+char *service_format_endpoint(const json_t *service);
 
 /* backend.c: cells that a service's table has too; the operator's changes show in both. */
 void backend_add_weight(struct cli_table *table, const json_t *backend);

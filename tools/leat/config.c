@@ -3,19 +3,31 @@
 
 #include "tools/leat/cli.h"
 
+/* Asked for first: if it changes meanwhile, an apply with it is refused, and the other way round it would
+ * not be. */
+static int version_get(json_t **ret_history)
+{
+	return api_get("/v1/config/history", NULL, 0, JSON_OBJECT, ret_history);
+}
+
 static int config_show(int argc, char **argv)
 {
+	cleanup(json_decrefp) json_t *history = NULL;
 	cleanup(json_decrefp) json_t *config = NULL;
 	int r = cli_parse(argc, argv, NULL, 0);
 
+	if (r == CLI_OK && !cli_options.json)
+		r = version_get(&history);
 	if (r == CLI_OK)
 		r = api_get("/v1/config", NULL, 0, JSON_OBJECT, &config);
 	if (r != CLI_OK)
 		return r;
-	if (cli_options.json)
+	if (cli_options.json) {
 		cli_print_json(config);
-	else
-		cli_print_yaml(config);
+		return CLI_OK;
+	}
+	fprintf(cli_out(), "# version %s\n", reply_text(history, "version"));
+	cli_print_yaml(config);
 	return CLI_OK;
 }
 
@@ -118,6 +130,16 @@ int config_main(int argc, char **argv)
 		{ "show", config_show, "", "the configuration that runs" },
 		{ "check", config_check, "FILE",
 		  "everything that is wrong with a file, or nothing" },
+		{ "plan", config_plan, "FILE [--now]",
+		  "what a file would change, which is not done; - is standard input" },
+		{ "apply", config_apply,
+		  "FILE [--now] [--if-version VERSION] [--rollback-after TIME] "
+		  "[--unless-confirmed] [--if-unhealthy] [--min-healthy PERCENT]",
+		  "have leatd run it in the place of its own file, for good or on trial" },
+		{ "confirm", config_confirm, "", "end the trial: what runs stays" },
+		{ "history", config_history, "", "the versions that ran lately, and by what" },
+		{ "rollback", config_rollback, "[VERSION] [--now]",
+		  "go back to a version, by default the one before" },
 		{ "reload", config_reload, "[--now]",
 		  "have leatd read its file again; what is gone from it drains, or ends now" },
 		CLI_HELP,

@@ -12,14 +12,35 @@ struct cli_options cli_options;
 /* Words of a command line are not constant. */
 static char help_word[] = "help";
 static char version_word[] = "version";
-static char deadline_word[] = "--deadline";
-static char now_word[] = "--now";
-static char wait_word[] = "--wait";
-
-static char *const command_options[] = { deadline_word, now_word, wait_word };
-
-/* What getopt returns for command_options[0] and on, beyond any character. */
+/* Options of commands, beyond any character of getopt's; value: whether they have one. */
 #define COMMAND_OPTION 256
+#define COMMAND_OPTIONS(X)                                                                         \
+	X(deadline, "--deadline", required_argument)                                               \
+	X(if_unhealthy, "--if-unhealthy", no_argument)                                             \
+	X(if_version, "--if-version", required_argument)                                           \
+	X(min_healthy, "--min-healthy", required_argument)                                         \
+	X(now, "--now", no_argument)                                                               \
+	X(plan, "--plan", no_argument)                                                             \
+	X(rollback_after, "--rollback-after", required_argument)                                   \
+	X(unless_confirmed, "--unless-confirmed", no_argument)                                     \
+	X(wait, "--wait", no_argument)
+
+#define X(name, word, value) static char name##_word[] = word;
+COMMAND_OPTIONS(X)
+#undef X
+
+static char *const command_options[] = {
+#define X(name, word, value) name##_word,
+	COMMAND_OPTIONS(X)
+#undef X
+};
+
+enum {
+	COMMAND_OPTION_BEFORE = COMMAND_OPTION - 1,
+#define X(name, word, value) OPTION_##name,
+	COMMAND_OPTIONS(X)
+#undef X
+};
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -27,10 +48,10 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, 's' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
-	{ deadline_word + 2, required_argument, NULL, COMMAND_OPTION },
-	{ now_word + 2, no_argument, NULL, COMMAND_OPTION + 1 },
-	{ wait_word + 2, no_argument, NULL, COMMAND_OPTION + 2 },
-	{},
+#define X(name, word, value) { name##_word + 2, value, NULL, OPTION_##name },
+	COMMAND_OPTIONS(X)
+#undef X
+		{},
 };
 
 const char cli_options_help[] =
@@ -81,7 +102,7 @@ static int object_select(int argc, char **argv)
 		{ "top", top_main, "", "services and backends, live: traffic, flows, drops" },
 		{ "event", event_main, "", "what happened to the node: show, watch" },
 		{ "deny", deny_main, "", "sources that no service takes anything from" },
-		{ "config", config_main, "", "check a configuration file, reload, show" },
+		{ "config", config_main, "", "what runs: show, plan, apply, roll back, reload" },
 		{ "node", node_main, "", "the daemon and its interfaces" },
 		{ "packet", packet_main, "",
 		  "what the datapath does with a packet, without traffic" },

@@ -21,6 +21,14 @@ static void daemon_print(const json_t *node)
 		cli_format_duration(reply_count(node, "uptime_s"), uptime));
 }
 
+/* "version 12-3fa9c2d1", and whether it will stay. */
+static void version_print(const json_t *node)
+{
+	fprintf(cli_out(), "version %s", reply_text(node, "config_version"));
+	if (json_is_object(json_object_get(node, "trial")))
+		cli_print_coloured(CLI_YELLOW, ", on trial (see: leat config history)");
+}
+
 static void reload_print(const json_t *node)
 {
 	const json_t *reload = json_object_get(node, "reload");
@@ -28,7 +36,8 @@ static void reload_print(const json_t *node)
 	uint64_t now = clock_wall_s();
 	char ago[CLI_NUMBER_SIZE];
 
-	fprintf(cli_out(), "configuration: %s", reply_text(node, "config"));
+	fprintf(cli_out(), "configuration: %s, ", reply_text(node, "config"));
+	version_print(node);
 	if (loaded > 0 && loaded <= now)
 		fprintf(cli_out(), ", loaded %s ago", cli_format_duration(now - loaded, ago));
 	if (reply_flag(reload, "success"))

@@ -6,8 +6,7 @@
 #include "model/config.h"
 #include "tools/leat/cli.h"
 
-/* "192.0.2.10:80/tcp", "[2001:db8::10]:any/udp". */
-static char *endpoint_format(const json_t *service)
+char *service_format_endpoint(const json_t *service)
 {
 	const char *address = reply_text(service, "address");
 	const json_t *port = json_object_get(service, "port");
@@ -59,7 +58,7 @@ static void header_print(const json_t *service)
 	const char *scheduler = reply_text(service, "scheduler");
 	size_t all = backends_count(backends);
 	size_t up = backends_up(backends);
-	cleanup(freep) char *endpoint = endpoint_format(service);
+	cleanup(freep) char *endpoint = service_format_endpoint(service);
 
 	cli_print_coloured(CLI_BOLD, "%s", reply_text(service, "name"));
 	fprintf(cli_out(), "  %s  %s", endpoint, scheduler);
@@ -186,7 +185,7 @@ static void services_print_list(const json_t *services)
 		const json_t *backends = json_object_get(service, "backends");
 		size_t all = backends_count(backends);
 		size_t up = backends_up(backends);
-		cleanup(freep) char *endpoint = endpoint_format(service);
+		cleanup(freep) char *endpoint = service_format_endpoint(service);
 
 		cli_table_add(&table, "%s", reply_text(service, "name"));
 		cli_table_add(&table, "%s", endpoint);

@@ -3,10 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/file.h"
 #include "base/number.h"
 #include "config/access.h"
 #include "config/check.h"
@@ -310,30 +310,6 @@ int config_file_parse(const char *name, const char *text, size_t size, struct co
 	return 0;
 }
 
-/* One byte more than is allowed, if there is one, so that a larger file shows. */
-static int read_file(const char *path, char **ret_text, size_t *ret_size)
-{
-	cleanup(close_fdp) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	cleanup(freep) char *text = NULL;
-	size_t size = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return -errno;
-	text = malloc(CONFIG_FILE_MAX_SIZE + 1);
-	if (!text)
-		return -ENOMEM;
-	while (n > 0 && size < CONFIG_FILE_MAX_SIZE + 1) {
-		n = read(fd, text + size, CONFIG_FILE_MAX_SIZE + 1 - size);
-		if (n < 0)
-			return -errno;
-		size += (size_t)n;
-	}
-	*ret_text = take_ptr(text);
-	*ret_size = size;
-	return 0;
-}
-
 static int report_unreadable(const char *path, int error, struct config_errors *ret_errors)
 {
 	cleanup(report_deinit) struct report report = { .file = path };
@@ -343,15 +319,20 @@ static int report_unreadable(const char *path, int error, struct config_errors *
 	return error;
 }
 
+int config_file_read(const char *path, char **ret_text, size_t *ret_size,
+		     struct config_errors *ret_errors)
+{
+	int r = file_read(path, CONFIG_FILE_MAX_SIZE, ret_text, ret_size);
+
+	*ret_errors = (struct config_errors){ 0 };
+	return r < 0 ? report_unreadable(path, r, ret_errors) : 0;
+}
+
 int config_file_load(const char *path, struct config **ret_config, struct config_errors *ret_errors)
 {
 	cleanup(freep) char *text = NULL;
 	size_t size = 0;
-	int r;
+	int r = config_file_read(path, &text, &size, ret_errors);
 
-	*ret_errors = (struct config_errors){ 0 };
-	r = read_file(path, &text, &size);
-	if (r < 0)
-		return report_unreadable(path, r, ret_errors);
-	return config_file_parse(path, text, size, ret_config, ret_errors);
+	return r < 0 ? r : config_file_parse(path, text, size, ret_config, ret_errors);
 }

@@ -35,6 +35,9 @@ char *config_errors_format(const struct config_errors *errors);
  */
 int config_file_load(const char *path, struct config **ret_config,
 		     struct config_errors *ret_errors);
+/* Its text alone, which may be one byte longer than is allowed; malloc()ed. 0 or -errno, with one error. */
+int config_file_read(const char *path, char **ret_text, size_t *ret_size,
+		     struct config_errors *ret_errors);
 /* The same for text in memory; `name` stands for the file in errors. */
 int config_file_parse(const char *name, const char *text, size_t size, struct config **ret_config,
 		      struct config_errors *ret_errors);

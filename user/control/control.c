@@ -5,27 +5,17 @@
 #include <string.h>
 
 #include "base/log.h"
-
 #include "control/control_change.h"
 #include "control/control_deny.h"
 #include "control/control_events.h"
 #include "control/control_json.h"
+#include "control/internal.h"
 
 #define BACKENDS_PATH "/v1/backends/"
 #define HISTORY_PATH  "/v1/node/history"
 #define DENIED_PATH   "/v1/denied"
 
-struct control {
-	struct http_server *server;
-	char *path; /* of the socket that it bound; NULL until then */
-	const struct node *node;
-	struct control_operations operations;
-	void *user;
-	struct control_watchers watchers;
-};
-
-/* Takes the document; without one there was no memory for it. */
-static void reply_json(struct http_response *response, unsigned int status, json_t *json)
+void control_reply_json(struct http_response *response, unsigned int status, json_t *json)
 {
 	response->content_type = "application/json";
 	response->status = status;
@@ -38,17 +28,30 @@ static void reply_json(struct http_response *response, unsigned int status, json
 	response->body_len = response->body ? strlen(response->body) : 0;
 }
 
-static void reply_error(struct http_response *response, unsigned int status, const char *text)
+void control_reply_error(struct http_response *response, unsigned int status, const char *text)
 {
-	reply_json(response, status, json_pack("{s:o}", "error", control_text_json(text)));
+	control_reply_json(response, status, json_pack("{s:o}", "error", control_text_json(text)));
 }
 
-/* A failed operation's own words, or the error's. */
-static void reply_failure(struct http_response *response, int error, const char *text)
+static unsigned int status_of(int error)
 {
-	unsigned int status = error == -EINVAL ? 400 : error == -ENOENT ? 404 : 500;
+	switch (error) {
+	case -EINVAL:
+		return 400;
+	case -ENOENT:
+		return 404;
+	case -EBUSY:
+		return 409;
+	case -ESTALE:
+		return 412;
+	default:
+		return 500;
+	}
+}
 
-	reply_error(response, status, text ? text : strerror(-error));
+void control_reply_failure(struct http_response *response, int error, const char *text)
+{
+	control_reply_error(response, status_of(error), text ? text : strerror(-error));
 }
 
 static bool is_asked_for(const char *asked, const char *name)
@@ -64,7 +67,7 @@ static void get_services(struct control *control, const struct http_request *req
 	json_t *list;
 
 	if (name && !node_find_service(node, name)) {
-		reply_error(response, 404, "there is no such service");
+		control_reply_error(response, 404, "there is no such service");
 		return;
 	}
 	control->operations.refresh(control->user);
@@ -74,7 +77,7 @@ static void get_services(struct control *control, const struct http_request *req
 			list = control_json_append(list,
 						   control_service_json(node, node->services[i]));
 	}
-	reply_json(response, 200, list);
+	control_reply_json(response, 200, list);
 }
 
 /* The backends called `name` of the service called `service`; NULL asks for all. */
@@ -103,15 +106,15 @@ static void get_backends(struct control *control, const struct http_request *req
 	cleanup(json_decrefp) json_t *list = NULL;
 
 	if (service && !node_find_service(control->node, service)) {
-		reply_error(response, 404, "there is no such service");
+		control_reply_error(response, 404, "there is no such service");
 		return;
 	}
 	control->operations.refresh(control->user);
 	list = backends_json(control->node, service, name);
 	if (list && name && json_array_size(list) == 0)
-		reply_error(response, 404, "there is no such backend");
+		control_reply_error(response, 404, "there is no such backend");
 	else
-		reply_json(response, 200, take_ptr(list));
+		control_reply_json(response, 200, take_ptr(list));
 }
 
 static void get_stats(struct control *control, const struct http_request *request,
@@ -119,7 +122,7 @@ static void get_stats(struct control *control, const struct http_request *reques
 {
 	(void)request;
 	control->operations.refresh(control->user);
-	reply_json(response, 200, control_stats_json(control->node));
+	control_reply_json(response, 200, control_stats_json(control->node));
 }
 
 static void get_node(struct control *control, const struct http_request *request,
@@ -127,7 +130,7 @@ static void get_node(struct control *control, const struct http_request *request
 {
 	(void)request;
 	control->operations.refresh(control->user);
-	reply_json(response, 200, control_node_json(control->node));
+	control_reply_json(response, 200, control_node_json(control->node));
 }
 
 /* ?after=NUMBER, and ?follow=1 for a stream of those that come. */
@@ -140,13 +143,14 @@ static void get_events(struct control *control, const struct http_request *reque
 	int r = control_selection_parse(request, ring, &selection, &wrong);
 
 	if (r < 0) {
-		reply_error(response, 400, wrong);
+		control_reply_error(response, 400, wrong);
 	} else if (!selection.is_followed) {
-		reply_json(response, 200, control_events_json(ring, &selection));
+		control_reply_json(response, 200, control_events_json(ring, &selection));
 	} else if (control_watchers_add(&control->watchers, ring, &selection, response) < 0) {
 		log_warning("a watcher of events was refused: there are %d, which is the most",
 			    CONTROL_MAX_WATCHERS);
-		reply_error(response, 503, "too many watch events already; end some of them");
+		control_reply_error(response, 503,
+				    "too many watch events already; end some of them");
 	}
 }
 
@@ -154,14 +158,14 @@ static void get_config(struct control *control, const struct http_request *reque
 		       struct http_response *response)
 {
 	(void)request;
-	reply_json(response, 200, control_config_json(control->node));
+	control_reply_json(response, 200, control_config_json(control->node));
 }
 
 static void get_denied(struct control *control, const struct http_request *request,
 		       struct http_response *response)
 {
 	(void)request;
-	reply_json(response, 200, control_denied_json(control->node));
+	control_reply_json(response, 200, control_denied_json(control->node));
 }
 
 static void post_denied(struct control *control, const struct http_request *request,
@@ -174,9 +178,9 @@ static void post_denied(struct control *control, const struct http_request *requ
 	if (r == 0)
 		r = control->operations.deny(control->user, &deny, &error);
 	if (r < 0)
-		reply_failure(response, r, error);
+		control_reply_failure(response, r, error);
 	else
-		reply_json(response, 200, control_denied_json(control->node));
+		control_reply_json(response, 200, control_denied_json(control->node));
 }
 
 static void get_history(struct control *control, const struct http_request *request,
@@ -187,9 +191,9 @@ static void get_history(struct control *control, const struct http_request *requ
 
 	(void)request;
 	if (r < 0)
-		reply_failure(response, r, NULL);
+		control_reply_failure(response, r, NULL);
 	else
-		reply_json(response, 200, history);
+		control_reply_json(response, 200, history);
 }
 
 static void post_history(struct control *control, const struct http_request *request,
@@ -201,14 +205,14 @@ static void post_history(struct control *control, const struct http_request *req
 	int r;
 
 	if (!history) {
-		reply_error(response, 400, "the body must be JSON, without duplicate keys");
+		control_reply_error(response, 400, "the body must be JSON, without duplicate keys");
 		return;
 	}
 	r = control->operations.import_history(control->user, history, &error);
 	if (r < 0)
-		reply_failure(response, r, error);
+		control_reply_failure(response, r, error);
 	else
-		reply_json(response, 200, json_pack("{s:b}", "imported", 1));
+		control_reply_json(response, 200, json_pack("{s:b}", "imported", 1));
 }
 
 /* ?now=1 or ?now=0, which is what nothing means, too. */
@@ -230,43 +234,62 @@ static void post_reload(struct control *control, const struct http_request *requ
 	int r;
 
 	if (request->body_len > 0) {
-		reply_error(response, 400, "a reload takes no body");
+		control_reply_error(response, 400, "a reload takes no body");
 		return;
 	}
 	if (reload_parse(request, &is_now) < 0) {
-		reply_error(response, 400, "\"now\" must be 0 or 1");
+		control_reply_error(response, 400, "\"now\" must be 0 or 1");
 		return;
 	}
 	r = control->operations.reload(control->user, is_now, &error);
 	if (r < 0)
-		reply_failure(response, r, error);
+		control_reply_failure(response, r, error);
 	else
-		reply_json(response, 200, json_pack("{s:b}", "reloaded", 1));
+		control_reply_json(response, 200, json_pack("{s:b}", "reloaded", 1));
+}
+
+static void plan_backend(struct control *control, const struct control_change *change,
+			 struct http_response *response)
+{
+	cleanup(forecast_deinit) struct forecast forecast = { 0 };
+	cleanup(freep) char *error = NULL;
+	int r = control->operations.plan_change(control->user, change, &forecast, &error);
+
+	if (r < 0)
+		control_reply_failure(response, r, error);
+	else
+		control_reply_json(response, 200, control_forecast_json(&forecast));
+}
+
+static void change_backend(struct control *control, const struct control_change *change,
+			   struct http_response *response)
+{
+	cleanup(freep) char *error = NULL;
+	int r = control->operations.change(control->user, change, &error);
+
+	if (r < 0) {
+		control_reply_failure(response, r, error);
+		return;
+	}
+	control->operations.refresh(control->user);
+	control_reply_json(response, 200,
+			   backends_json(control->node, change->service[0] ? change->service : NULL,
+					 change->backend));
 }
 
 static void post_backend(struct control *control, const struct http_request *request,
 			 struct http_response *response)
 {
 	const char *name = request->path + strlen(BACKENDS_PATH);
-	cleanup(freep) char *error = NULL;
 	struct control_change change;
 	const char *wrong;
-	int r;
 
-	r = control_change_parse(name, request->body, request->body_len, &change, &wrong);
-	if (r < 0) {
-		reply_error(response, 400, wrong);
-		return;
-	}
-	r = control->operations.change(control->user, &change, &error);
-	if (r < 0) {
-		reply_failure(response, r, error);
-		return;
-	}
-	control->operations.refresh(control->user);
-	reply_json(response, 200,
-		   backends_json(control->node, change.service[0] ? change.service : NULL,
-				 change.backend));
+	if (control_change_parse(name, request->body, request->body_len, &change, &wrong) < 0)
+		control_reply_error(response, 400, wrong);
+	else if (change.is_plan)
+		plan_backend(control, &change, response);
+	else
+		change_backend(control, &change, response);
 }
 
 void control_wake(struct control *control)
@@ -306,6 +329,11 @@ static const struct route {
 	{ DENIED_PATH, path_is, "POST", post_denied },
 	{ "/v1/config", path_is, "GET", get_config },
 	{ "/v1/config/reload", path_is, "POST", post_reload },
+	{ CONTROL_PLAN_PATH, path_is, "POST", control_post_plan },
+	{ CONTROL_APPLY_PATH, path_is, "POST", control_post_apply },
+	{ "/v1/config/rollback", path_is, "POST", control_post_rollback },
+	{ "/v1/config/confirm", path_is, "POST", control_post_confirm },
+	{ "/v1/config/history", path_is, "GET", control_get_versions },
 	{ BACKENDS_PATH, path_is_under, "POST", post_backend },
 };
 
@@ -325,7 +353,7 @@ static void reply_other_methods(struct http_response *response, const char *path
 	bool has_get = route_find(path, "GET") != NULL, has_post = route_find(path, "POST") != NULL;
 
 	response->allow = has_get && has_post ? "GET, HEAD, POST" : has_get ? "GET, HEAD" : "POST";
-	reply_error(response, 405, "this path has another method");
+	control_reply_error(response, 405, "this path has another method");
 }
 
 void control_handle(struct control *control, const struct http_request *request,
@@ -334,11 +362,11 @@ void control_handle(struct control *control, const struct http_request *request,
 	const struct route *route = route_find(request->path, request->method);
 
 	if (!route && !route_find(request->path, NULL)) {
-		reply_error(ret_response, 404, "there is nothing under this path");
+		control_reply_error(ret_response, 404, "there is nothing under this path");
 	} else if (!route) {
 		reply_other_methods(ret_response, request->path);
 	} else if (strcmp(route->method, "POST") == 0 && request->peer_uid != 0) {
-		reply_error(ret_response, 403, "only root may change anything");
+		control_reply_error(ret_response, 403, "only root may change anything");
 	} else {
 		route->handle(control, request, ret_response);
 	}
@@ -350,16 +378,27 @@ static void control_serve(void *user, const struct http_request *request,
 	control_handle(user, request, ret_response);
 }
 
+static const struct {
+	const char *path;
+	size_t most;
+} long_bodies[] = {
+	{ HISTORY_PATH, CONTROL_MAX_BODY },
+	{ DENIED_PATH, CONTROL_MAX_BODY },
+	{ CONTROL_PLAN_PATH, CONTROL_MAX_CONFIG },
+	{ CONTROL_APPLY_PATH, CONTROL_MAX_CONFIG },
+};
+
 /* A long body is for root, who alone can do anything with it. */
 static size_t control_limit_body(void *user, const struct http_request *request)
 {
-	bool is_long = strcmp(request->path, HISTORY_PATH) == 0 ||
-		       strcmp(request->path, DENIED_PATH) == 0;
+	bool may_be_long = strcmp(request->method, "POST") == 0 && request->peer_uid == 0;
 
 	(void)user;
-	if (!is_long || strcmp(request->method, "POST") != 0 || request->peer_uid != 0)
-		return HTTP_MAX_BODY;
-	return CONTROL_MAX_BODY;
+	for (size_t i = 0; may_be_long && i < ARRAY_SIZE(long_bodies); i++) {
+		if (strcmp(request->path, long_bodies[i].path) == 0)
+			return long_bodies[i].most;
+	}
+	return HTTP_MAX_BODY;
 }
 
 static int control_listen(struct control *control, sd_event *event, const struct config *config)

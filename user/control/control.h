@@ -10,10 +10,12 @@
 #include <systemd/sd-event.h>
 
 #include "base/http.h"
+#include "model/difference.h"
 #include "model/node.h"
 
 /* Of root's long bodies: a history of table changes, or prefixes to deny. */
-#define CONTROL_MAX_BODY (4 * 1024 * 1024)
+#define CONTROL_MAX_BODY   (4 * 1024 * 1024)
+#define CONTROL_MAX_CONFIG (8 * 1024 * 1024) /* a configuration's text */
 
 enum control_verb {
 	CONTROL_DRAIN,
@@ -28,6 +30,7 @@ struct control_change {
 	char backend[CONFIG_MAX_NAME + 1];
 	char service[CONFIG_MAX_NAME + 1]; /* "": every service that has the backend */
 	uint32_t weight;		   /* CONTROL_WEIGHT */
+	bool is_plan;			   /* asks what it would change */
 };
 
 /* Prefixes of sources that are denied from now on, or no longer. */
@@ -38,6 +41,41 @@ struct control_deny {
 	uint64_t for_s; /* 0: until it is taken back */
 };
 
+/* A configuration's text, and what it is called in errors. */
+struct control_text {
+	const char *name;
+	const char *data;
+	size_t size;
+};
+
+struct control_plan {
+	struct control_text text;
+	bool is_now; /* backends that are gone from it end at once */
+};
+
+struct control_apply {
+	struct control_text text;
+	bool is_now;
+	const char *if_version;	 /* NULL: whatever runs */
+	uint64_t trial_ms;	 /* 0: it is not on trial */
+	bool needs_confirmation; /* else it only has to stay healthy */
+	uint32_t min_healthy;	 /* percent of each service's backends */
+};
+
+struct control_rollback {
+	const char *version; /* NULL: the one before */
+	bool is_now;
+};
+
+/* What a change does at once, and what it has done when backends that it brings are up. */
+struct forecast {
+	char version[CONFIG_VERSION_TEXT_SIZE]; /* that runs: of a plan, before the change */
+	struct difference now;
+	struct difference once_up; /* against what runs before */
+};
+
+void forecast_deinit(struct forecast *forecast);
+
 /* What the daemon does for the API. `ret_error` gets a malloc()ed text for people on failure. */
 struct control_operations {
 	/* Brings the counters in the node up to date. */
@@ -47,6 +85,22 @@ struct control_operations {
 	int (*reload)(void *user, bool is_now, char **ret_error);
 	/* 0; -ENOENT: no such backend or service; other -errno. */
 	int (*change)(void *user, const struct control_change *change, char **ret_error);
+	/* What that would change, which it does not. Errors as of change(). */
+	int (*plan_change)(void *user, const struct control_change *change,
+			   struct forecast *ret_forecast, char **ret_error);
+	/* What a configuration would change; it does not. 0; -EINVAL: it is wrong, ret_error lists how;
+	 * other -errno. */
+	int (*plan)(void *user, const struct control_plan *plan, struct forecast *ret_forecast,
+		    char **ret_error);
+	/* 0; -EINVAL as above; -ESTALE: another version runs; -EBUSY: something else stands against it,
+	 * which the user can see to; other -errno. Unless it is 0, nothing was changed. */
+	int (*apply)(void *user, const struct control_apply *apply, struct forecast *ret_forecast,
+		     char **ret_error);
+	/* The same for one that ran before; -ENOENT: it is not kept. */
+	int (*rollback)(void *user, const struct control_rollback *rollback,
+			struct forecast *ret_forecast, char **ret_error);
+	/* 0; -ENOENT: there is nothing to confirm; other -errno. */
+	int (*confirm)(void *user, char **ret_error);
 	/* All of it or nothing. 0; -EINVAL: too many; -ENOENT: one was not denied; other -errno. */
 	int (*deny)(void *user, const struct control_deny *deny, char **ret_error);
 	/* The table changes that flows may still remember, as another node imports them. 0 or -errno. */

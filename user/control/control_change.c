@@ -48,10 +48,21 @@ static const char *weight_read(const json_t *value, struct control_change *chang
 	return NULL;
 }
 
+static const char *plan_read(const json_t *value, struct control_change *change)
+{
+	if (!json_is_boolean(value))
+		return "\"plan\" must be true or false";
+	change->is_plan = json_is_true(value);
+	return NULL;
+}
+
 static const struct {
 	const char *key;
 	const char *(*read)(const json_t *value, struct control_change *change);
-} keys[] = { { "action", action_read }, { "service", service_read }, { "weight", weight_read } };
+} keys[] = { { "action", action_read },
+	     { "service", service_read },
+	     { "weight", weight_read },
+	     { "plan", plan_read } };
 
 static const char *member_read(const char *key, const json_t *value, struct control_change *change)
 {
@@ -59,7 +70,7 @@ static const char *member_read(const char *key, const json_t *value, struct cont
 		if (strcmp(key, keys[i].key) == 0)
 			return keys[i].read(value, change);
 	}
-	return "an unknown key; there are \"action\", \"weight\" and \"service\"";
+	return "an unknown key; there are \"action\", \"weight\", \"service\" and \"plan\"";
 }
 
 static const char *change_read(json_t *body, struct control_change *change)

@@ -394,12 +394,17 @@ json_t *control_node_json(const struct node *node)
 	uint64_t now_s = clock_wall_s();
 	uint64_t uptime_s = now_s > node->started_s ? now_s - node->started_s : 0;
 	const char *path = node->config_path ? node->config_path : "";
+	char version[CONFIG_VERSION_TEXT_SIZE];
 	json_t *process, *datapath;
 
 	process = json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "version", LEAT_VERSION, "layout",
 			    LEAT_LAYOUT, "pid", getpid(), "started",
 			    control_number_json(node->started_s), "uptime_s",
 			    control_number_json(uptime_s), "config", control_text_json(path));
+	process = control_json_set(process, "config_version",
+				   json_string(config_version_format(
+					   config_versions_running(&node->versions), version)));
+	process = control_json_set(process, "trial", control_trial_json(&node->versions.trial));
 	datapath = json_pack("{s:o, s:o, s:o, s:o, s:o}", "interfaces",
 			     control_interfaces_json(node), "reused", reuse_json(&node->reuse),
 			     "maps", maps_json(node), "flow_memory",

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "control/control.h"
 #include "model/node.h"
 
 json_t *control_service_json(const struct node *node, const struct service *service);
@@ -19,6 +20,12 @@ json_t *control_interfaces_json(const struct node *node);
 json_t *control_denied_json(const struct node *node);
 /* What runs, by the keys of the configuration file. */
 json_t *control_config_json(const struct node *node);
+
+/* control_forecast.c. What a change does. */
+json_t *control_forecast_json(const struct forecast *forecast);
+/* Which configurations ran, and whether the last one is on trial; null: it is not. */
+json_t *control_versions_json(const struct config_versions *versions);
+json_t *control_trial_json(const struct config_trial *trial);
 
 /* What a service's objects in all documents have in common. */
 json_t *control_service_keys_json(const struct service_config *service);

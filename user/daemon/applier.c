@@ -272,13 +272,31 @@ static int set_nat_pools(const struct applier *applier, const struct node *node)
 	return datapath_set_nat_pools(applier->datapath, pools);
 }
 
+/* The changes that bring the datapath to these services, not made yet, seen by the observer if there is
+ * one. 0 or -errno, logged. */
+static int transaction_prepare(struct transaction *transaction, const struct node *node,
+			       struct service **services, size_t count, bool is_all,
+			       const struct applier_observer *observer)
+{
+	int r = transaction_begin(transaction, node, services, count, is_all);
+
+	if (r == 0 && observer)
+		r = observer->see(observer->user, transaction->changes, transaction->count);
+	if (r < 0)
+		log_error("cannot prepare the change of the datapath: %s", strerror(-r));
+	return r;
+}
+
 static int apply_services(struct applier *applier, const struct node *node,
-			  struct service **services, size_t count, bool is_all)
+			  struct service **services, size_t count, bool is_all,
+			  const struct applier_observer *observer)
 {
 	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
-	int r = transaction_begin(&transaction, node, services, count, is_all);
+	int r = transaction_prepare(&transaction, node, services, count, is_all, observer);
 
-	if (r == 0 && is_all)
+	if (r < 0)
+		return r;
+	if (is_all)
 		r = set_nat_pools(applier, node);
 	if (r == 0)
 		r = transaction_reserve(&transaction);
@@ -294,24 +312,36 @@ static int apply_services(struct applier *applier, const struct node *node,
 	return 0;
 }
 
-int applier_apply(struct applier *applier, const struct node *node, struct service **services,
-		  size_t count, bool is_all)
+int applier_apply_seen(struct applier *applier, const struct node *node, struct service **services,
+		       size_t count, const struct applier_observer *observer)
 {
-	struct access_list *before;
+	struct access_list *before = access_list_ref(applier->access);
 	bool knew_before = applier->knows_access;
-	int r;
+	int r = applier_apply_access(applier, node);
 
-	if (!is_all)
-		return apply_services(applier, node, services, count, false);
-	before = access_list_ref(applier->access);
-	r = applier_apply_access(applier, node);
 	if (r == 0)
-		r = apply_services(applier, node, services, count, true);
+		r = apply_services(applier, node, services, count, true, observer);
 	if (r < 0 && knew_before)
 		set_access(applier, before);
 	else
 		access_list_unref(before);
 	return r;
+}
+
+int applier_apply(struct applier *applier, const struct node *node, struct service **services,
+		  size_t count, bool is_all)
+{
+	return is_all ? applier_apply_seen(applier, node, services, count, NULL)
+		      : apply_services(applier, node, services, count, false, NULL);
+}
+
+/* New images' ids are given back with the transaction. */
+int applier_preview(struct applier *applier, const struct node *node, struct service **services,
+		    size_t count, bool is_all, const struct applier_observer *observer)
+{
+	cleanup(transaction_deinit) struct transaction transaction = { .applier = applier };
+
+	return transaction_prepare(&transaction, node, services, count, is_all, observer);
 }
 
 int applier_import(struct applier *applier, struct service *service, const struct image_past *past)

@@ -39,6 +39,20 @@ const struct image *applier_find_image(const struct applier *applier,
 int applier_apply(struct applier *applier, const struct node *node, struct service **services,
 		  size_t count, bool is_all);
 
+/* Who looks at the changes of a call's services before the first of them is made; the images are the
+ * applier's. What it returns below 0 ends the call. */
+struct applier_observer {
+	int (*see)(void *user, const struct plan_change *changes, size_t count);
+	void *user;
+};
+
+/* applier_apply() with `is_all`, which lets somebody look. */
+int applier_apply_seen(struct applier *applier, const struct node *node, struct service **services,
+		       size_t count, const struct applier_observer *observer);
+/* Lets somebody look at what applier_apply() would do now, and does nothing. 0 or -errno, logged. */
+int applier_preview(struct applier *applier, const struct node *node, struct service **services,
+		    size_t count, bool is_all, const struct applier_observer *observer);
+
 /* Brings the datapath to the node's own list of sources alone. 0 or -errno, logged. */
 int applier_apply_access(struct applier *applier, const struct node *node);
 

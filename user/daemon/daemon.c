@@ -94,6 +94,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 	daemon_advance_backends(daemon, now_us);
 	daemon_expire_denied(daemon);
 	daemon_follow_links(daemon);
+	daemon_watch_trial(daemon, now_us);
 	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
 	    daemon_attach(daemon) < 0)
 		return sd_event_exit(daemon->event, -EIO);
@@ -238,6 +239,11 @@ static int begin_control(struct daemon *daemon)
 		.refresh = refresh,
 		.reload = reload_for_control,
 		.change = daemon_change,
+		.plan_change = daemon_plan_change,
+		.plan = daemon_plan,
+		.apply = daemon_apply,
+		.rollback = daemon_rollback,
+		.confirm = daemon_confirm,
 		.deny = daemon_deny,
 		.export_history = daemon_export_history,
 		.import_history = daemon_import_history,
@@ -263,6 +269,7 @@ static void note_start(struct daemon *daemon)
 {
 	struct node *node = &daemon->node;
 
+	daemon_note_version(daemon, NULL, CONFIG_BY_START, "as the file was");
 	node->started_s = clock_wall_s();
 	node->reload_s = node->started_s;
 	node->reload_succeeded = true;
@@ -288,7 +295,26 @@ static int begin(struct daemon *daemon, struct config *config)
 		config_free(config);
 		return r;
 	}
-	return daemon_adopt(daemon, config, true);
+	return daemon_adopt(daemon, config, true, NULL);
+}
+
+static int load(struct daemon *daemon, struct config **ret_config)
+{
+	const char *path = daemon->options.config_path;
+	int r = daemon_read_config(path, &daemon->text, NULL);
+
+	if (r == 0)
+		r = daemon_parse_config(path, &daemon->text, ret_config, NULL);
+	if (r < 0)
+		return r;
+	r = daemon_begin_versions(daemon, ret_config);
+	if (r == 0 && !(daemon->node.config_path = strdup(path)))
+		r = -ENOMEM;
+	if (r == 0)
+		r = nat_watch_init(&daemon->nat_watch);
+	if (r < 0)
+		config_free(*ret_config);
+	return r;
 }
 
 static int serve(struct daemon *daemon, struct config *config)
@@ -339,6 +365,8 @@ static void daemon_deinit(struct daemon *daemon)
 	applier_deinit(&daemon->applier);
 	datapath_freep(&daemon->datapath);
 	node_deinit(&daemon->node);
+	config_text_deinit(&daemon->text);
+	free(daemon->versions_directory);
 	sd_event_source_unref(daemon->tick_source);
 	sd_event_source_unref(daemon->apply_source);
 	sd_event_unref(daemon->event);
@@ -348,15 +376,10 @@ int daemon_run(const struct daemon_options *options)
 {
 	cleanup(daemon_deinit) struct daemon daemon = { .options = *options };
 	struct config *config;
-	int r = daemon_load_config(options->config_path, &config, NULL);
+	int r = load(&daemon, &config);
 
 	if (r < 0)
 		return r;
-	daemon.node.config_path = strdup(options->config_path);
-	if (!daemon.node.config_path || nat_watch_init(&daemon.nat_watch) < 0) {
-		config_free(config);
-		return -ENOMEM;
-	}
 	daemon_begin_telling(&daemon);
 	r = serve(&daemon, config);
 	end_forwarding(&daemon, r);

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/observation.h"
 #include "daemon/operator_store.h"
 
 static struct operator_change changed(const struct backend *backend,
@@ -75,11 +77,9 @@ static bool is_possible(const struct control_change *change, const struct backen
 	       change->verb == CONTROL_DISABLE;
 }
 
-static int select_backends(struct daemon *daemon, const struct control_change *change,
+static int select_backends(const struct node *node, const struct control_change *change,
 			   struct selection *selection)
 {
-	const struct node *node = &daemon->node;
-
 	selection->backends = calloc(node->service_count + 1, sizeof(struct backend *));
 	selection->before = calloc(node->service_count + 1, sizeof(*selection->before));
 	if (!selection->backends || !selection->before)
@@ -110,12 +110,12 @@ static int explain_refusal(const struct backend *backend, char **ret_error)
 	return -EINVAL;
 }
 
-static int explain_missing(const struct daemon *daemon, const struct control_change *change,
+static int explain_missing(const struct node *node, const struct control_change *change,
 			   char **ret_error)
 {
 	int r;
 
-	if (change->service[0] && !node_find_service(&daemon->node, change->service))
+	if (change->service[0] && !node_find_service(node, change->service))
 		r = asprintf(ret_error, "there is no service %s", change->service);
 	else if (change->service[0])
 		r = asprintf(ret_error, "the service %s has no backend %s", change->service,
@@ -147,19 +147,29 @@ static void carry_out(struct daemon *daemon, const struct control_change *change
 	daemon_update_backend(daemon, backend, text);
 }
 
+/* Those that a change goes with: at least one. 0 or -errno, with the reason. */
+static int find_backends(const struct node *node, const struct control_change *change,
+			 struct selection *selection, char **ret_error)
+{
+	int r = select_backends(node, change, selection);
+
+	if (r < 0)
+		return r;
+	if (selection->count == 0 && selection->refused)
+		return explain_refusal(selection->refused, ret_error);
+	if (selection->count == 0)
+		return explain_missing(node, change, ret_error);
+	return 0;
+}
+
 int daemon_change(void *user, const struct control_change *change, char **ret_error)
 {
 	cleanup(selection_deinit) struct selection selection = { 0 };
 	struct daemon *daemon = user;
-	int r = select_backends(daemon, change, &selection);
+	int r = find_backends(&daemon->node, change, &selection, ret_error);
 
 	if (r < 0)
 		return r;
-	if (selection.count == 0 && selection.refused)
-		return explain_refusal(selection.refused, ret_error);
-	if (selection.count == 0)
-		return explain_missing(daemon, change, ret_error);
-
 	for (size_t i = 0; i < selection.count; i++)
 		selection.backends[i]->operator_change = changed(selection.backends[i], change);
 	r = keep_changes(daemon, ret_error);
@@ -172,4 +182,66 @@ int daemon_change(void *user, const struct control_change *change, char **ret_er
 	if (r == 0)
 		daemon_apply_stale(NULL, daemon);
 	return r;
+}
+
+/* What daemon_update_backend() does to a backend before the datapath is told. */
+static void pretend_change(struct backend *backend, const struct control_change *change)
+{
+	backend->operator_change = changed(backend, change);
+	if (backend_current_state(backend) == backend->state)
+		return;
+	backend->state = backend_current_state(backend);
+	backend->state_changed_s = clock_wall_s();
+	daemon_begin_slow_start(backend);
+}
+
+/* To a copy of what runs, of which nobody else knows. */
+static int plan_copy(struct daemon *daemon, const struct node *copy,
+		     const struct control_change *change, struct difference *difference,
+		     char **ret_error)
+{
+	struct observation observation = { &daemon->node, copy, difference };
+	const struct applier_observer observer = { observation_see, &observation };
+	cleanup(selection_deinit) struct selection selection = { 0 };
+	cleanup(freep) struct service **services = NULL;
+	int r = find_backends(copy, change, &selection, ret_error);
+
+	if (r < 0)
+		return r;
+	services = calloc(selection.count, sizeof(struct service *));
+	if (!services)
+		return -ENOMEM;
+	for (size_t i = 0; i < selection.count; i++) {
+		pretend_change(selection.backends[i], change);
+		services[i] = selection.backends[i]->service;
+	}
+	return applier_preview(&daemon->applier, copy, services, selection.count, false, &observer);
+}
+
+int daemon_plan_change(void *user, const struct control_change *change,
+		       struct forecast *ret_forecast, char **ret_error)
+{
+	cleanup(succession_deinit) struct succession services = { 0 };
+	struct forecast forecast = { 0 };
+	struct daemon *daemon = user;
+	struct node copy;
+	int r;
+
+	daemon_apply_stale(NULL, daemon);
+	r = succession_make(&daemon->node, daemon->node.config, true, &services);
+	if (r < 0)
+		return r;
+	copy = (struct node){
+		.config = daemon->node.config,
+		.services = services.services,
+		.service_count = services.count,
+	};
+	r = plan_copy(daemon, &copy, change, &forecast.now, ret_error);
+	if (r < 0) {
+		forecast_deinit(&forecast);
+		return r;
+	}
+	config_version_format(config_versions_running(&daemon->node.versions), forecast.version);
+	*ret_forecast = forecast;
+	return 0;
 }

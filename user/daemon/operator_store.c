@@ -2,12 +2,11 @@
 #include "daemon/operator_store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define STORE_VERSION  1
@@ -202,54 +201,6 @@ static json_t *format_changes(struct service *const *services, size_t count)
 	return changes;
 }
 
-static int make_parent(const char *path)
-{
-	cleanup(freep) char *copy = strdup(path);
-
-	if (!copy)
-		return -ENOMEM;
-	return mkdir(dirname(copy), 0750) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int write_whole(int fd, const char *text)
-{
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		ssize_t written = write(fd, text, left);
-
-		if (written < 0)
-			return -errno;
-		text += written;
-		left -= (size_t)written;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
-/* A reader, and a machine that loses power, see the old file or the new one. */
-static int replace_file(const char *path, const char *text)
-{
-	cleanup(freep) char *temporary = NULL;
-	cleanup(close_fdp) int fd = -1;
-	int r = make_parent(path);
-
-	if (r < 0)
-		return r;
-	if (asprintf(&temporary, "%s.new", path) < 0) {
-		temporary = NULL;
-		return -ENOMEM;
-	}
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return -errno;
-	r = write_whole(fd, text);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	return r;
-}
-
 static json_t *format_denied(const struct denied *denied)
 {
 	json_t *list = json_array();
@@ -280,5 +231,5 @@ int operator_store_save(const char *path, const struct node *node)
 			 format_changes(node->services, node->service_count), "denied",
 			 format_denied(&node->denied));
 	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	return text ? replace_file(path, text) : -ENOMEM;
+	return text ? file_replace(path, text, strlen(text), 0640) : -ENOMEM;
 }

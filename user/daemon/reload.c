@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "config/config_file.h"
 #include "daemon/daemon.h"
+#include "daemon/observation.h"
 #include "daemon/operator_store.h"
 #include "model/encode.h"
 #include "model/succession.h"
@@ -29,17 +30,29 @@ static void log_config_errors(const struct config_errors *errors)
 	}
 }
 
-int daemon_load_config(const char *path, struct config **ret_config, char **ret_error)
+static int refuse_config(int result, const struct config_errors *errors, char **ret_error)
+{
+	log_config_errors(errors);
+	if (ret_error)
+		*ret_error = config_errors_format(errors);
+	return result;
+}
+
+int daemon_read_config(const char *path, struct config_text *ret_text, char **ret_error)
 {
 	cleanup(config_errors_deinit) struct config_errors errors = { 0 };
-	int r = config_file_load(path, ret_config, &errors);
+	int r = config_file_read(path, &ret_text->data, &ret_text->size, &errors);
 
-	if (r < 0) {
-		log_config_errors(&errors);
-		if (ret_error)
-			*ret_error = config_errors_format(&errors);
-	}
-	return r;
+	return r < 0 ? refuse_config(r, &errors, ret_error) : 0;
+}
+
+int daemon_parse_config(const char *name, const struct config_text *text,
+			struct config **ret_config, char **ret_error)
+{
+	cleanup(config_errors_deinit) struct config_errors errors = { 0 };
+	int r = config_file_parse(name, text->data, text->size, ret_config, &errors);
+
+	return r < 0 ? refuse_config(r, &errors, ret_error) : 0;
 }
 
 void daemon_release_backend(struct backend *backend, struct resolver *resolver)
@@ -246,7 +259,7 @@ int daemon_attach(struct daemon *daemon)
 	return attach_to(daemon, daemon->node.config);
 }
 
-static int check_interfaces(const struct config *config)
+int daemon_check_interfaces(const struct config *config)
 {
 	for (size_t i = 0; i < config->interface_count; i++) {
 		if (if_nametoindex(config->interfaces[i]) == 0) {
@@ -287,7 +300,7 @@ static int attach_ahead(struct daemon *daemon, const struct config *config)
 static int prepare(struct daemon *daemon, const struct config *config, bool drains_lost,
 		   struct succession *services)
 {
-	int r = check_interfaces(config);
+	int r = daemon_check_interfaces(config);
 
 	if (r == 0)
 		r = succession_make(&daemon->node, config, drains_lost, services);
@@ -314,16 +327,22 @@ static void commit(struct daemon *daemon, struct config *config, struct successi
 	node->config = config;
 }
 
-int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost)
+int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost,
+		 struct difference *ret_difference)
 {
 	struct node next = { .config = config };
 	struct succession services = { 0 };
+	struct observation observation = { &daemon->node, &next, ret_difference };
+	const struct applier_observer observer = { observation_see, &observation };
 	int r = prepare(daemon, config, drains_lost, &services);
 
 	/* At the start, it was read only now. */
 	next.denied = daemon->node.denied;
+	next.services = services.services;
+	next.service_count = services.count;
 	if (r == 0)
-		r = applier_apply(&daemon->applier, &next, services.services, services.count, true);
+		r = applier_apply_seen(&daemon->applier, &next, services.services, services.count,
+				       ret_difference ? &observer : NULL);
 	if (r < 0) {
 		daemon_release_services(&services, daemon->resolver);
 		config_free(config);
@@ -349,7 +368,7 @@ static bool text_changed(const char *a, const char *b)
 	return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
-static void warn_of_restart(const struct config *now, const struct config *next)
+void daemon_warn_of_restart(const struct config *now, const struct config *next)
 {
 	if (text_changed(now->control_socket, next->control_socket) ||
 	    text_changed(now->control_group, next->control_group) ||
@@ -359,15 +378,31 @@ static void warn_of_restart(const struct config *now, const struct config *next)
 		log_warning("flows: takes effect when the maps are made anew, see leat.yaml(5)");
 }
 
+static int adopt_file(struct daemon *daemon, bool drains_lost, char **ret_error)
+{
+	cleanup(config_text_deinit) struct config_text text = { 0 };
+	cleanup(difference_deinit) struct difference difference = { 0 };
+	const char *path = daemon->options.config_path;
+	char note[DIFFERENCE_TEXT_SIZE];
+	struct config *config;
+	int r = daemon_read_config(path, &text, ret_error);
+
+	if (r == 0)
+		r = daemon_parse_config(path, &text, &config, ret_error);
+	if (r < 0)
+		return r;
+	daemon_warn_of_restart(daemon->node.config, config);
+	r = daemon_adopt(daemon, config, drains_lost, &difference);
+	if (r == 0)
+		daemon_note_version(daemon, &text, CONFIG_BY_RELOAD,
+				    difference_format(&difference, note));
+	return r;
+}
+
 static int reload(struct daemon *daemon, bool drains_lost, char **error)
 {
-	struct config *config;
-	int r = daemon_load_config(daemon->options.config_path, &config, error);
+	int r = adopt_file(daemon, drains_lost, error);
 
-	if (r == 0) {
-		warn_of_restart(daemon->node.config, config);
-		r = daemon_adopt(daemon, config, drains_lost);
-	}
 	if (r == 0 && !daemon->attach_by_us)
 		r = daemon_attach(daemon);
 	daemon->node.reload_succeeded = r == 0;

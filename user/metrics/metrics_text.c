@@ -312,6 +312,20 @@ static void write_flow_memory(FILE *out, const struct flow_memory *memory)
 		write_labelled(out, events, "event", event_labels[i], memory->events[i]);
 }
 
+static void write_version(FILE *out, const struct config_versions *versions)
+{
+	const struct config_version *running = config_versions_running(versions);
+
+	write_gauge(out, "leat_config_version",
+		    "Number of the version of the configuration that runs.",
+		    running ? running->number : 0);
+	write_gauge(out, "leat_config_last_change_timestamp_seconds",
+		    "When that began to run, in UNIX time.", running ? running->time_s : 0);
+	write_gauge(out, "leat_config_trial",
+		    "Whether it goes back to an earlier one unless somebody confirms it.",
+		    versions->trial.is_on);
+}
+
 static void write_daemon(FILE *out, const struct node *node)
 {
 	write_gauge(out, "leat_config_last_reload_success",
@@ -320,6 +334,7 @@ static void write_daemon(FILE *out, const struct node *node)
 	write_gauge(out, "leat_config_last_reload_success_timestamp_seconds",
 		    "When the configuration was last loaded with success, in UNIX time.",
 		    node->reload_s);
+	write_version(out, &node->versions);
 	write_gauge(out, "leat_start_time_seconds", "When the daemon started, in UNIX time.",
 		    node->started_s);
 	write_family(out, "leat_build_info", "gauge", "What runs, in its labels.");

@@ -144,6 +144,36 @@ double backend_share(const struct backend *backend)
 	return size ? (double)backend->slots / size : 0;
 }
 
+/* What the operator took out, or the file drains, is not unhealthy. */
+static bool is_judged(const struct backend *backend, uint64_t since_s, bool is_final)
+{
+	switch (backend_current_state(backend)) {
+	case BACKEND_UP:
+		return true;
+	case BACKEND_DOWN:
+		return backend->state_changed_s >= since_s;
+	case BACKEND_UNKNOWN:
+		return is_final;
+	default:
+		return false;
+	}
+}
+
+uint32_t service_healthy_percent(const struct service *service, uint64_t since_s, bool is_final)
+{
+	size_t up = 0, judged = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = service->backends[i];
+
+		if (!is_judged(backend, since_s, is_final))
+			continue;
+		judged++;
+		up += backend_current_state(backend) == BACKEND_UP;
+	}
+	return judged ? (uint32_t)(100 * up / judged) : 100;
+}
+
 struct backend *backend_free(struct backend *backend)
 {
 	free(backend);

@@ -13,6 +13,7 @@
 #include "maps/events.h"
 #include "maps/layout.h"
 #include "model/config.h"
+#include "model/config_version.h"
 #include "model/denied.h"
 #include "model/event.h"
 #include "model/health.h"
@@ -200,6 +201,7 @@ struct node {
 
 	struct event_ring events;
 	struct denied denied; /* what the operator denies, beside the configuration */
+	struct config_versions versions;
 
 	char *config_path;
 	bool reload_succeeded;
@@ -226,6 +228,12 @@ const char *operator_state_name(enum operator_state state);
 struct service *node_find_service(const struct node *node, const char *name);
 /* One that is leaving only when no other has the name: the file may have given it to a new backend. */
 struct backend *service_find_backend(const struct service *service, const char *name);
+/*
+ * How many percent of a service's backends are up, of those that should carry traffic. Left out are those
+ * that were down before `since_s` (UNIX time), and without `is_final` those of which no probe has ended
+ * yet; with it, these count as down. 100 when none is left.
+ */
+uint32_t service_healthy_percent(const struct service *service, uint64_t since_s, bool is_final);
 /* The share of the table, 0 to 1. */
 double backend_share(const struct backend *backend);
 

@@ -463,7 +463,8 @@ static void node_is_shown_with_every_key(void **state)
 	json_object_del(node, "uptime_s");
 	expect_json(node,
 		    "{\"version\":\"" LEAT_VERSION "\",\"layout\":6,\"started\":1700000000,"
-		    "\"config\":\"/etc/leat.yaml\",\"interfaces\":[{\"name\":\"edge0\","
+		    "\"config\":\"/etc/leat.yaml\",\"config_version\":\"none\","
+		    "\"trial\":null,\"interfaces\":[{\"name\":\"edge0\","
 		    "\"ifindex\":7,\"mode\":\"native\",\"attached\":true,\"dispatcher\":false,"
 		    "\"reused\":false,\"program_id\":42}],\"reused\":{\"maps\":true,"
 		    "\"program\":false,\"backends\":3},\"maps\":[{\"name\":\"services\","
@@ -757,6 +758,8 @@ static void other_methods_are_refused_and_the_allowed_named(void **state)
 	expect_allow(fixture, "PUT", "/v1/stats", "GET, HEAD");
 	expect_allow(fixture, "", "/v1/node", "GET, HEAD");
 	expect_allow(fixture, "GET", "/v1/config/reload", "POST");
+	expect_allow(fixture, "GET", "/v1/config/apply", "POST");
+	expect_allow(fixture, "POST", "/v1/config/history", "GET, HEAD");
 	expect_allow(fixture, "GET", "/v1/backends/web1", "POST");
 	expect_allow(fixture, "PUT", "/v1/node/history", "GET, HEAD, POST");
 	assert_int_equal(fixture->reloaded, 0);
@@ -768,6 +771,10 @@ static void only_root_changes_anything(void **state)
 	const char *drain = "{\"action\":\"drain\"}";
 
 	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/reload", "", 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/plan", "", 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/apply", "", 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/rollback", "", 403));
+	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/config/confirm", "", 403));
 	expect_error(fixture, handle_as(fixture, NOBODY, "POST", "/v1/backends/web1", drain, 403));
 	expect_error(fixture,
 		     handle_as(fixture, (uid_t)-1, "POST", "/v1/backends/web1", drain, 403));

@@ -163,6 +163,9 @@ static void every_metric_has_its_value(void **state)
 		"leat_map_capacity{map=\"backends\"} 32768",
 		"leat_config_last_reload_success 1",
 		"leat_config_last_reload_success_timestamp_seconds 1700000001",
+		"leat_config_version 1",
+		"leat_config_last_change_timestamp_seconds 1700000002",
+		"leat_config_trial 1",
 		"leat_start_time_seconds 1700000000",
 		"leat_build_info{version=\"" LEAT_VERSION "\",layout=\"6\"} 1",
 	};
@@ -171,6 +174,8 @@ static void every_metric_has_its_value(void **state)
 
 	(void)state;
 	sample_node_init(&sample);
+	config_versions_add(&sample.node.versions, CONFIG_BY_APPLY, 1, 1, 1700000002);
+	sample.node.versions.trial.is_on = true;
 	text = write_text(&sample.node);
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
 		expect_line(text, expected[i]);
