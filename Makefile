@@ -35,6 +35,7 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu17 -I. -Wall -Wextra -Werror \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 BPF_HEADERS := $(wildcard bpf/*.h maps/*.h) tests/bench/wrapper.h tests/bench/marks.h
 SKELETONS := $(addprefix $(B)/include/,$(addsuffix .skel.h,leat decap bench live flood))
+PAGE     := $(B)/include/metrics/status_page.h
 
 LAYERS   := base model config datapath probe netlink control metrics daemon
 LIB_SRC  := $(foreach l,$(LAYERS),$(wildcard user/$(l)/*.c))
@@ -112,17 +113,17 @@ $(B)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/obj/%.o: %.c | $(SKELETONS)
+$(B)/obj/%.o: %.c | $(SKELETONS) $(PAGE)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
-$(B)/asan/%.o: %.c | $(SKELETONS)
+$(B)/asan/%.o: %.c | $(SKELETONS) $(PAGE)
 	$(call say,CC,"$< (sanitized)")
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -O1 $(SANITIZE) -c -o $@ $<
 
-$(B)/fuzz-obj/%.o: %.c | $(SKELETONS)
+$(B)/fuzz-obj/%.o: %.c | $(SKELETONS) $(PAGE)
 	$(call say,CC,"$< (fuzzed)")
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(ALL_CFLAGS) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link -c -o $@ $<
@@ -153,6 +154,11 @@ $(B)/include/%.skel.h: $(B)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@.tmp && mv $@.tmp $@
+
+$(PAGE): user/metrics/status.html tools/embed-page
+	$(call say,PAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)tools/embed-page $< status_page >$@.tmp && mv $@.tmp $@
 
 unit: $(UNITS)
 	$(Q)tests/run unit
@@ -205,6 +211,7 @@ install: all
 	install -m 644 man/*.8 $(DESTDIR)$(prefix)/share/man/man8
 	install -m 644 man/*.5 $(DESTDIR)$(prefix)/share/man/man5
 	install -m 644 README.md examples/*.yaml $(DESTDIR)$(prefix)/share/doc/leat
+	cp -r contrib $(DESTDIR)$(prefix)/share/doc/leat
 	install -d $(DESTDIR)$(prefix)/lib/systemd/system
 	sed 's|/usr/local|$(prefix)|' tools/systemd/leatd.service \
 		>$(DESTDIR)$(prefix)/lib/systemd/system/leatd.service

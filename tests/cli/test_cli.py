@@ -39,6 +39,9 @@ ASKING_THE_DAEMON = [
     ("backend", "enable", "web1"),
     ("backend", "set", "web1", "weight", "5"),
     ("stats", "show"),
+    ("top", "show", "count", "1"),
+    ("event", "show"),
+    ("event", "watch", "count", "1"),
     ("deny", "show"),
     ("deny", "add", "10.0.0.0/8", "2001:db8::1", "for", "5m"),
     ("deny", "del", "10.0.0.0/8"),
@@ -626,7 +629,7 @@ def test_the_memory_of_flows_is_shown_with_its_events(tmp_path):
     assert ["5", "of", "these", "flows", "are"] in [row[:5] for row in rows]
 
     events = [{"event": "evicted", "text": "why", "count": 12345678}]
-    reply = {"reasons": [], "totals": {}, "events": events}
+    reply = {"reasons": [], "totals": {}, "flow_events": events}
     assert ["evicted", "12.3M", "why"] in [
         row.split() for row in show(tmp_path, reply, "stats").splitlines()
     ]

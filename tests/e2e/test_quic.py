@@ -40,7 +40,7 @@ def open_connections(client, source):
 
 
 def unknown_ids(deployment):
-    return next(one["count"] for one in deployment.leatd.show("stats", "show")["events"]
+    return next(one["count"] for one in deployment.leatd.show("stats", "show")["flow_events"]
                 if one["event"] == "unknown_quic_id")
 
 

@@ -12,6 +12,7 @@
 #define API_MAX_REPLY	       (64 * 1024 * 1024) /* all services with all their backends fit in half */
 #define API_CONNECT_TIMEOUT_MS 2000
 #define API_TIMEOUT_MS	       30000
+#define API_MAX_SILENCE_S      20 /* of a stream, in which leatd says something every 5 */
 
 struct buffer {
 	char *data;
@@ -244,6 +245,86 @@ int api_get(const char *path, const struct api_parameter *parameters, size_t cou
 {
 	cleanup(api_failure_deinit) struct api_failure failure = {};
 	int r = api_try_get(path, parameters, count, type, API_TIMEOUT_MS, ret_reply, &failure);
+
+	return r == CLI_OK ? r : cli_error("%s", failure.text);
+}
+
+/* A stream and what has come of its current line, which begins the reply's buffer. */
+struct stream {
+	struct request *request;
+	api_line take;
+	void *user;
+	bool is_refused; /* the reply is no stream but says why */
+	bool is_enough;
+};
+
+static bool stream_take_line(struct stream *stream, const char *text, size_t size)
+{
+	cleanup(json_decrefp) json_t *line = json_loadb(text, size, 0, NULL);
+
+	if (!cli_options.json)
+		cli_make_printable(line);
+	return !line || stream->take(stream->user, line);
+}
+
+/* curl's form, as buffer_append() has it. */
+static size_t stream_append(char *data, size_t one, size_t size, void *user)
+{
+	struct stream *stream = user;
+	struct buffer *buffer = &stream->request->reply;
+	long status = 0;
+	char *end;
+
+	if (buffer_append(data, one, size, buffer) != size)
+		return 0;
+	curl_easy_getinfo(stream->request->curl, CURLINFO_RESPONSE_CODE, &status);
+	stream->is_refused = status != 200;
+	while (!stream->is_refused && (end = memchr(buffer->data, '\n', buffer->size))) {
+		size_t length = (size_t)(end - buffer->data);
+
+		if (length > 0 && !stream_take_line(stream, buffer->data, length)) {
+			stream->is_enough = true;
+			return 0;
+		}
+		buffer->size -= length + 1;
+		memmove(buffer->data, end + 1, buffer->size);
+	}
+	return size;
+}
+
+static int stream_run(struct stream *stream, const char *url, struct api_failure *ret_failure)
+{
+	CURL *curl = stream->request->curl;
+	CURLcode code;
+
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, stream_append);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, stream);
+	/* Not for ever, and not for longer than leatd is silent at most. */
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)API_MAX_SILENCE_S);
+	code = curl_easy_perform(curl);
+	if (stream->is_enough)
+		return CLI_OK;
+	if (stream->is_refused && code == CURLE_OK)
+		return reply_take(stream->request, JSON_OBJECT, &(json_t *){ NULL }, ret_failure);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		return fail(ret_failure, "leatd at %s has said nothing for %d s",
+			    cli_options.socket, API_MAX_SILENCE_S);
+	if (code == CURLE_OK || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR)
+		return fail(ret_failure, "leatd at %s ended, or this was too slow for it",
+			    cli_options.socket);
+	return fail_transfer(ret_failure, stream->request, code);
+}
+
+int api_follow(const char *path, const struct api_parameter *parameters, size_t count,
+	       api_line take, void *user)
+{
+	cleanup(api_failure_deinit) struct api_failure failure = {};
+	cleanup(request_deinit) struct request request = request_make(0);
+	cleanup(freep) char *url = url_make(request.curl, path, NULL, parameters, count);
+	struct stream stream = { .request = &request, .take = take, .user = user };
+	int r = stream_run(&stream, url, &failure);
 
 	return r == CLI_OK ? r : cli_error("%s", failure.text);
 }

@@ -196,6 +196,13 @@ int api_try_get(const char *path, const struct api_parameter *parameters, size_t
 		json_type type, uint64_t timeout_ms, json_t **ret_reply,
 		struct api_failure *ret_failure);
 
+/* Hands over each line of a stream, which has no end of its own, as it comes; one that says nothing is
+ * a sign of life and skipped. `take` returns whether to go on. CLI_OK when that was so no longer, or
+ * CLI_FAILURE after cli_error(). */
+typedef bool (*api_line)(void *user, const json_t *line);
+int api_follow(const char *path, const struct api_parameter *parameters, size_t count,
+	       api_line take, void *user);
+
 /* Members of a reply, whatever the daemon sent: "-", 0 and NULL for what is not there. */
 const char *reply_text(const json_t *object, const char *key);
 double reply_number(const json_t *object, const char *key);
@@ -206,6 +213,8 @@ bool reply_flag(const json_t *object, const char *key);
 int service_main(int argc, char **argv);
 int backend_main(int argc, char **argv);
 int stats_main(int argc, char **argv);
+int top_main(int argc, char **argv);
+int event_main(int argc, char **argv);
 int deny_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int node_main(int argc, char **argv);

@@ -101,6 +101,8 @@ static int object_select(int argc, char **argv)
 		{ "service", service_main, "", "what clients connect to, and how it is spread" },
 		{ "backend", backend_main, "", "the servers behind: show, drain, disable, weigh" },
 		{ "stats", stats_main, "", "what became of all packets, by reason" },
+		{ "top", top_main, "", "services and backends, live: traffic, flows, drops" },
+		{ "event", event_main, "", "what happened to the node: show, watch" },
 		{ "deny", deny_main, "", "sources that no service takes anything from" },
 		{ "config", config_main, "", "what runs: show, plan, apply, roll back, reload" },
 		{ "node", node_main, "", "the daemon and its interfaces" },

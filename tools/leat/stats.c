@@ -62,7 +62,7 @@ static void totals_add(struct cli_table *table, const json_t *totals)
 static void events_print(const json_t *events)
 {
 	static const struct cli_column columns[] = {
-		{ "EVENT", false },
+		{ "FLOW EVENT", false },
 		{ "COUNT", true },
 		{ "MEANING", false },
 	};
@@ -92,7 +92,7 @@ static void stats_print(const json_t *stats)
 	cli_table_print(&table, 0);
 	if (zero > 0)
 		fprintf(cli_out(), "Reasons at zero: %zu; -j shows them too.\n", zero);
-	events_print(json_object_get(stats, "events"));
+	events_print(json_object_get(stats, "flow_events"));
 }
 
 static int stats_show(int argc, char **argv)

@@ -22,4 +22,13 @@ static inline uint64_t clock_wall_s(void)
 	return (uint64_t)time(NULL);
 }
 
+/* Milliseconds of it. */
+static inline uint64_t clock_wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 #endif

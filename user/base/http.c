@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <utlist.h>
 
 /* Of one connection, for the request's line and headers and for the reply's headers; bodies are
  * beside it. */
@@ -16,6 +17,8 @@
 #define HTTP_MAX_DISCARD       (1024 * 1024)
 /* Of all replies that clients have not taken yet; one reply is let through whatever its size. */
 #define HTTP_MAX_UNSENT	       (256 * 1024 * 1024)
+/* So much of a stream is made at a time. */
+#define HTTP_STREAM_BLOCK      4096
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -25,7 +28,10 @@ struct http_server {
 	http_body_limit body_limit; /* NULL: HTTP_MAX_BODY for all */
 	void *user;
 	bool is_unix;
-	size_t unsent; /* bytes of replies in the exchanges under way */
+	struct exchange *streams; /* those whose replies are streams */
+	sd_event_source *pulse;	  /* on while there are any */
+	bool is_woken;		  /* they are to be asked again */
+	size_t unsent;		  /* bytes of replies in the exchanges under way */
 };
 
 /* One request and its reply, from the request's first line until the reply is sent or given up. */
@@ -37,6 +43,11 @@ struct exchange {
 	size_t capacity; /* of the body: max_body + 1 bytes at most */
 	size_t received;
 	size_t reply_len;
+	struct http_stream stream;
+	struct MHD_Connection *connection; /* of a stream */
+	bool is_asleep;
+	bool is_pulse_due;
+	struct exchange *prev, *next; /* in server->streams */
 };
 
 static struct exchange *exchange_free(struct exchange *exchange)
@@ -101,27 +112,108 @@ static struct http_response response_error(unsigned int status, const char *text
 	return response;
 }
 
-/* Takes the reply's body. */
-static enum MHD_Result exchange_reply(struct http_server *server, struct exchange *exchange,
-				      struct MHD_Connection *connection,
-				      struct http_response *response)
+static void exchange_wake(struct exchange *exchange)
 {
-	struct MHD_Response *reply;
-	enum MHD_Result r = MHD_YES;
+	if (!exchange->is_asleep)
+		return;
+	exchange->is_asleep = false;
+	MHD_resume_connection(exchange->connection);
+}
 
-	reply = MHD_create_response_from_buffer(response->body_len, response->body,
-						MHD_RESPMEM_MUST_FREE);
+static void wake_streams(struct http_server *server)
+{
+	struct exchange *exchange;
+
+	DL_FOREACH(server->streams, exchange)
+		exchange_wake(exchange);
+}
+
+/* They are read from the loop, not from here, which may be inside a handler. */
+void http_server_wake(struct http_server *server)
+{
+	if (!server->streams)
+		return;
+	wake_streams(server);
+	server->is_woken = true;
+	sd_event_source_set_time_relative(server->timeout, 0);
+	sd_event_source_set_enabled(server->timeout, SD_EVENT_ONESHOT);
+}
+
+/* libmicrohttpd asks a reader without data again at once, unless its connection is suspended. One that
+ * is suspended is not watched: whether its client is still there shows when something is sent. */
+static ssize_t exchange_read(void *user, uint64_t position, char *data, size_t size)
+{
+	struct exchange *exchange = user;
+	ssize_t n = exchange->stream.read(exchange->stream.user, data, size);
+
+	(void)position;
+	if (n == 0 && exchange->is_pulse_due)
+		n = stpncpy(data, exchange->stream.pulse, size) - data;
+	exchange->is_pulse_due = false;
+	if (n == 0) {
+		exchange->is_asleep = true;
+		MHD_suspend_connection(exchange->connection);
+	}
+	return n < 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
+}
+
+/* The stream becomes the exchange's. */
+static struct MHD_Response *reply_to_stream(struct http_server *server, struct exchange *exchange,
+					    struct MHD_Connection *connection,
+					    const struct http_response *response)
+{
+	exchange->stream = response->stream;
+	exchange->connection = connection;
+	DL_APPEND(server->streams, exchange);
+	sd_event_source_set_enabled(server->pulse, SD_EVENT_ON);
+	return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, HTTP_STREAM_BLOCK, exchange_read,
+						 exchange, NULL);
+}
+
+/* The body becomes the reply's. */
+static struct MHD_Response *reply_to_body(struct http_server *server, struct exchange *exchange,
+					  const struct http_response *response)
+{
+	struct MHD_Response *reply = MHD_create_response_from_buffer(
+		response->body_len, response->body, MHD_RESPMEM_MUST_FREE);
+
 	if (!reply) {
 		free(response->body);
-		return MHD_NO;
+		return NULL;
 	}
 	exchange->reply_len = response->body_len;
 	server->unsent += exchange->reply_len;
+	return reply;
+}
+
+static enum MHD_Result reply_add_headers(struct MHD_Response *reply,
+					 const struct http_response *response)
+{
+	const struct http_header *header = response->headers;
+	enum MHD_Result r = MHD_YES;
 
 	if (response->content_type)
 		r = MHD_add_response_header(reply, "Content-Type", response->content_type);
 	if (r == MHD_YES && response->allow)
 		r = MHD_add_response_header(reply, "Allow", response->allow);
+	for (; r == MHD_YES && header && header->name; header++)
+		r = MHD_add_response_header(reply, header->name, header->value);
+	return r;
+}
+
+/* Takes the reply's body. */
+static enum MHD_Result exchange_reply(struct http_server *server, struct exchange *exchange,
+				      struct MHD_Connection *connection,
+				      const struct http_response *response)
+{
+	struct MHD_Response *reply;
+	enum MHD_Result r;
+
+	reply = response->stream.read ? reply_to_stream(server, exchange, connection, response)
+				      : reply_to_body(server, exchange, response);
+	if (!reply)
+		return MHD_NO;
+	r = reply_add_headers(reply, response);
 	if (r == MHD_YES)
 		r = MHD_queue_response(connection, response->status, reply);
 	MHD_destroy_response(reply);
@@ -209,6 +301,15 @@ static enum MHD_Result exchange_advance(void *user, struct MHD_Connection *conne
 	return exchange_reply(server, exchange, connection, &response);
 }
 
+static void exchange_end_stream(struct http_server *server, struct exchange *exchange,
+				bool is_cut_off)
+{
+	DL_DELETE(server->streams, exchange);
+	exchange->stream.end(exchange->stream.user, is_cut_off);
+	if (!server->streams)
+		sd_event_source_set_enabled(server->pulse, SD_EVENT_OFF);
+}
+
 static void exchange_complete(void *user, struct MHD_Connection *connection, void **context,
 			      enum MHD_RequestTerminationCode code)
 {
@@ -216,10 +317,12 @@ static void exchange_complete(void *user, struct MHD_Connection *connection, voi
 	struct exchange *exchange = *context;
 
 	(void)connection;
-	(void)code;
 	if (!exchange)
 		return;
 	server->unsent -= exchange->reply_len;
+	if (exchange->stream.read)
+		exchange_end_stream(server, exchange,
+				    code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED);
 	*context = exchange_free(exchange);
 }
 
@@ -242,8 +345,9 @@ static int server_run(struct http_server *server)
 	 * start again before it closes those that idled too long: who waits would wait on. */
 	do {
 		was_full = server_is_full(server);
+		server->is_woken = false;
 		MHD_run(server->daemon);
-	} while (was_full && !server_is_full(server));
+	} while (server->is_woken || (was_full && !server_is_full(server)));
 	if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES)
 		return sd_event_source_set_enabled(server->timeout, SD_EVENT_OFF);
 	r = sd_event_source_set_time_relative(server->timeout, timeout_ms * 1000);
@@ -265,16 +369,28 @@ static int server_on_timeout(sd_event_source *source, uint64_t now_us, void *use
 	return server_run(user);
 }
 
+static int server_on_pulse(sd_event_source *source, uint64_t now_us, void *user)
+{
+	struct http_server *server = user;
+	struct exchange *exchange;
+
+	(void)now_us;
+	DL_FOREACH(server->streams, exchange)
+		exchange->is_pulse_due = true;
+	http_server_wake(server);
+	return sd_event_source_set_time_relative(source, HTTP_STREAM_PULSE_S * 1000000);
+}
+
 /* Takes the socket only when it returns 0. */
 static int server_start(struct http_server *server, int listen_fd)
 {
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, exchange_advance, server, MHD_OPTION_LISTEN_SOCKET,
-		listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)HTTP_MAX_CONNECTIONS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HTTP_TIMEOUT_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-		MHD_OPTION_URI_LOG_CALLBACK, exchange_new, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-		exchange_complete, server, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_advance, server,
+		MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned int)HTTP_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_URI_LOG_CALLBACK, exchange_new, NULL,
+		MHD_OPTION_NOTIFY_COMPLETED, exchange_complete, server, MHD_OPTION_END);
 	return server->daemon ? 0 : -EIO;
 }
 
@@ -293,7 +409,14 @@ static int server_watch(struct http_server *server, sd_event *event)
 	/* Its first run finds nothing to wait for and switches it off. */
 	r = sd_event_add_time_relative(event, &server->timeout, CLOCK_MONOTONIC, 0, 0,
 				       server_on_timeout, server);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	r = sd_event_add_time_relative(event, &server->pulse, CLOCK_MONOTONIC,
+				       HTTP_STREAM_PULSE_S * 1000000, 0, server_on_pulse, server);
+	if (r < 0)
+		return r;
+	r = sd_event_source_set_enabled(server->pulse, SD_EVENT_OFF);
+	return MIN(r, 0);
 }
 
 DEFINE_CLEANUP(struct http_server *, http_server_free)
@@ -326,11 +449,14 @@ int http_server_new(struct http_server **ret_server, sd_event *event, int listen
 	return 0;
 }
 
-/* The sources go first: they refer to a descriptor that stopping closes. */
+/* The sources go first: they refer to a descriptor that stopping closes. libmicrohttpd does not stop
+ * while a connection is suspended. */
 struct http_server *http_server_free(struct http_server *server)
 {
 	sd_event_source_disable_unref(server->sockets);
-	sd_event_source_disable_unref(server->timeout);
+	server->timeout = sd_event_source_disable_unref(server->timeout);
+	server->pulse = sd_event_source_disable_unref(server->pulse);
+	wake_streams(server);
 	if (server->daemon)
 		MHD_stop_daemon(server->daemon);
 	free(server);

@@ -10,7 +10,7 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
-static const char *level_word(enum log_level level)
+const char *log_level_name(enum log_level level)
 {
 	switch (level) {
 	case LOG_LEVEL_ERROR:
@@ -34,6 +34,17 @@ void log_set_sink(void (*sink)(enum log_level level, const char *line))
 	log_sink = sink;
 }
 
+static struct {
+	void (*tell)(void *user, enum log_level level, const char *line);
+	void *user;
+} listener;
+
+void log_set_listener(void (*tell)(void *user, enum log_level level, const char *line), void *user)
+{
+	listener.tell = tell;
+	listener.user = user;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	char line[1024];
@@ -46,6 +57,8 @@ void log_write(enum log_level level, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 
+	if (listener.tell && level <= LOG_LEVEL_WARNING)
+		listener.tell(listener.user, level, line);
 	if (log_sink) {
 		log_sink(level, line);
 		return;
@@ -54,5 +67,5 @@ void log_write(enum log_level level, const char *format, ...)
 	if (getenv("JOURNAL_STREAM"))
 		fprintf(stderr, "<%d>%s\n", level, line);
 	else
-		fprintf(stderr, "%s: %s\n", level_word(level), line);
+		fprintf(stderr, "%s: %s\n", log_level_name(level), line);
 }

@@ -22,6 +22,12 @@ void log_set_level(enum log_level level);
 /* Takes the lines instead of standard error; NULL puts that back. */
 void log_set_sink(void (*sink)(enum log_level level, const char *line));
 
+/* Is told of each warning and error besides; NULL ends that. */
+void log_set_listener(void (*tell)(void *user, enum log_level level, const char *line), void *user);
+
+/* "warning" and the like. */
+const char *log_level_name(enum log_level level);
+
 void log_write(enum log_level level, const char *format, ...) printf_like(2);
 
 #define log_error(...)	 log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "control/control_change.h"
 #include "control/control_deny.h"
+#include "control/control_events.h"
 #include "control/control_json.h"
 #include "control/internal.h"
 
@@ -129,6 +131,27 @@ static void get_node(struct control *control, const struct http_request *request
 	(void)request;
 	control->operations.refresh(control->user);
 	control_reply_json(response, 200, control_node_json(control->node));
+}
+
+/* ?after=NUMBER, and ?follow=1 for a stream of those that come. */
+static void get_events(struct control *control, const struct http_request *request,
+		       struct http_response *response)
+{
+	const struct event_ring *ring = &control->node->events;
+	struct control_selection selection;
+	const char *wrong;
+	int r = control_selection_parse(request, ring, &selection, &wrong);
+
+	if (r < 0) {
+		control_reply_error(response, 400, wrong);
+	} else if (!selection.is_followed) {
+		control_reply_json(response, 200, control_events_json(ring, &selection));
+	} else if (control_watchers_add(&control->watchers, ring, &selection, response) < 0) {
+		log_warning("a watcher of events was refused: there are %d, which is the most",
+			    CONTROL_MAX_WATCHERS);
+		control_reply_error(response, 503,
+				    "too many watch events already; end some of them");
+	}
 }
 
 static void get_config(struct control *control, const struct http_request *request,
@@ -269,6 +292,11 @@ static void post_backend(struct control *control, const struct http_request *req
 		change_backend(control, &change, response);
 }
 
+void control_wake(struct control *control)
+{
+	http_server_wake(control->server);
+}
+
 static bool path_is(const char *path, const char *route)
 {
 	return strcmp(path, route) == 0;
@@ -294,6 +322,7 @@ static const struct route {
 	{ "/v1/backends", path_is, "GET", get_backends },
 	{ "/v1/stats", path_is, "GET", get_stats },
 	{ "/v1/node", path_is, "GET", get_node },
+	{ "/v1/events", path_is, "GET", get_events },
 	{ HISTORY_PATH, path_is, "GET", get_history },
 	{ HISTORY_PATH, path_is, "POST", post_history },
 	{ DENIED_PATH, path_is, "GET", get_denied },

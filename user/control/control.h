@@ -116,6 +116,9 @@ int control_new(struct control **ret_control, sd_event *event, const struct conf
 		const struct node *node, const struct control_operations *operations, void *user);
 struct control *control_free(struct control *control);
 
+/* After an event was added to the node's. */
+void control_wake(struct control *control);
+
 /* The API without its socket: what the server's handler is, and what tests and the fuzzer call. */
 void control_handle(struct control *control, const struct http_request *request,
 		    struct http_response *ret_response);

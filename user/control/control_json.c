@@ -28,7 +28,7 @@ static const struct {
 static const struct {
 	const char *label;
 	const char *text;
-} events[] = {
+} flow_events[] = {
 #define X(name, label, text) { label, text },
 	LEAT_EVENTS(X)
 #undef X
@@ -116,8 +116,7 @@ json_t *control_port_json(__be16 port)
 	return port == 0 ? json_string("any") : json_integer(ntohs(port));
 }
 
-/* Packets and bytes so far and per second, as every object that counts has them. */
-static json_t *traffic_json(const struct leat_counter *counter, const struct counter_rate *rate)
+json_t *control_traffic_json(const struct leat_counter *counter, const struct counter_rate *rate)
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "packets", control_number_json(counter->packets),
 			 "bytes", control_number_json(counter->bytes), "packets_per_second",
@@ -206,7 +205,8 @@ json_t *control_backend_json(const struct node *node, const struct backend *back
 			  "slots", control_number_json(backend->slots), "next_hop",
 			  next_hop_json(node, &backend->next_hop));
 	wanted = control_json_merge(wanted, state);
-	wanted = control_json_merge(wanted, traffic_json(&backend->counter, &backend->rate));
+	wanted =
+		control_json_merge(wanted, control_traffic_json(&backend->counter, &backend->rate));
 	wanted = control_json_merge(wanted, backend_flows_json(backend));
 	return control_json_merge(wanted, table);
 }
@@ -262,7 +262,7 @@ json_t *control_service_json(const struct node *node, const struct service *serv
 	json = control_json_merge(json, service_times_json(&service->config));
 	json = control_json_set(json, "open_slots", control_number_json(service->open_slots));
 	json = control_json_set(json, "probe", probe_json(&service->config.probe));
-	json = control_json_merge(json, traffic_json(&service->counter, &service->rate));
+	json = control_json_merge(json, control_traffic_json(&service->counter, &service->rate));
 	json = control_json_set(json, "refused", refusals_json(service));
 	return control_json_set(json, "backends", service_backends_json(node, service));
 }
@@ -276,8 +276,8 @@ static json_t *reasons_json(const struct node *node)
 					 verdict_names[reasons[i].verdict], "text",
 					 reasons[i].text);
 
-		json = control_json_merge(json,
-					  traffic_json(&node->reasons[i], &node->reason_rates[i]));
+		json = control_json_merge(
+			json, control_traffic_json(&node->reasons[i], &node->reason_rates[i]));
 		if (json_array_append_new(list, json) < 0) {
 			json_decref(list);
 			return NULL;
@@ -299,7 +299,7 @@ static json_t *total_json(const struct node *node, enum verdict verdict)
 		rate.packets_per_s += node->reason_rates[i].packets_per_s;
 		rate.bytes_per_s += node->reason_rates[i].bytes_per_s;
 	}
-	return traffic_json(&counter, &rate);
+	return control_traffic_json(&counter, &rate);
 }
 
 static json_t *totals_json(const struct node *node)
@@ -312,14 +312,14 @@ static json_t *totals_json(const struct node *node)
 	return totals;
 }
 
-static json_t *events_json(const struct node *node)
+static json_t *flow_events_json(const struct node *node)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
 		list = control_json_append(
-			list, json_pack("{s:s, s:s, s:o}", "event", events[i].label, "text",
-					events[i].text, "count",
+			list, json_pack("{s:s, s:s, s:o}", "event", flow_events[i].label, "text",
+					flow_events[i].text, "count",
 					control_number_json(node->flow_memory.events[i])));
 	return list;
 }
@@ -327,7 +327,7 @@ static json_t *events_json(const struct node *node)
 json_t *control_stats_json(const struct node *node)
 {
 	return json_pack("{s:o, s:o, s:o}", "reasons", reasons_json(node), "totals",
-			 totals_json(node), "events", events_json(node));
+			 totals_json(node), "flow_events", flow_events_json(node));
 }
 
 static json_t *interface_json(const struct interface_status *interface)
@@ -340,7 +340,7 @@ static json_t *interface_json(const struct interface_status *interface)
 			 "program_id", control_number_json(interface->program_id));
 }
 
-static json_t *interfaces_json(const struct node *node)
+json_t *control_interfaces_json(const struct node *node)
 {
 	json_t *list = json_array();
 
@@ -405,10 +405,10 @@ json_t *control_node_json(const struct node *node)
 				   json_string(config_version_format(
 					   config_versions_running(&node->versions), version)));
 	process = control_json_set(process, "trial", control_trial_json(&node->versions.trial));
-	datapath = json_pack("{s:o, s:o, s:o, s:o, s:o}", "interfaces", interfaces_json(node),
-			     "reused", reuse_json(&node->reuse), "maps", maps_json(node),
-			     "flow_memory", flow_memory_json(&node->flow_memory), "reload",
-			     reload_json(node));
+	datapath = json_pack("{s:o, s:o, s:o, s:o, s:o}", "interfaces",
+			     control_interfaces_json(node), "reused", reuse_json(&node->reuse),
+			     "maps", maps_json(node), "flow_memory",
+			     flow_memory_json(&node->flow_memory), "reload", reload_json(node));
 	return control_json_merge(process, datapath);
 }
 

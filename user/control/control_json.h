@@ -15,6 +15,7 @@ json_t *control_service_json(const struct node *node, const struct service *serv
 json_t *control_backend_json(const struct node *node, const struct backend *backend);
 json_t *control_stats_json(const struct node *node);
 json_t *control_node_json(const struct node *node);
+json_t *control_interfaces_json(const struct node *node);
 /* What is denied at run time, and how many prefixes the configuration denies beside. */
 json_t *control_denied_json(const struct node *node);
 /* What runs, by the keys of the configuration file. */
@@ -28,6 +29,9 @@ json_t *control_trial_json(const struct config_trial *trial);
 
 /* What a service's objects in all documents have in common. */
 json_t *control_service_keys_json(const struct service_config *service);
+
+/* Packets and bytes so far and per second, as every object that counts has them. */
+json_t *control_traffic_json(const struct leat_counter *counter, const struct counter_rate *rate);
 
 /* Builders that take all they are given and return the grown first one, or NULL when anything is. */
 json_t *control_json_append(json_t *list, json_t *item);

@@ -6,6 +6,7 @@
 #define LEAT_CONTROL_INTERNAL_H
 
 #include "control/control.h"
+#include "control/control_events.h"
 
 #define CONTROL_PLAN_PATH  "/v1/config/plan"
 #define CONTROL_APPLY_PATH "/v1/config/apply"
@@ -16,6 +17,7 @@ struct control {
 	const struct node *node;
 	struct control_operations operations;
 	void *user;
+	struct control_watchers watchers;
 };
 
 /* Takes the document; without one there was no memory for it. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/control_status.h"
 #include "model/encode.h"
 
 #define TICK_US	       1000000
@@ -58,11 +59,12 @@ static void update_rates(struct node *node, double seconds)
 	}
 }
 
-static void log_settled(const struct service *service, uint32_t was_open)
+static void tell_settled(struct daemon *daemon, const struct service *service, uint32_t was_open)
 {
 	if (was_open && !service->open_slots)
-		log_info("%s: its last change is complete, no flow is on an earlier backend",
-			 service->config.name);
+		daemon_tell(daemon, EVENT_SERVICE_SETTLED, service,
+			    "%s: its last change is complete, no flow is on an earlier backend",
+			    service->config.name);
 }
 
 /* Services that the datapath does not know the latest state of are not in the way: what is closed is
@@ -77,7 +79,7 @@ static void settle(struct daemon *daemon, uint64_t now_us)
 	applier_settle(&daemon->applier, node, now_us);
 	nat_watch_step(&daemon->nat_watch, &daemon->applier, node, now_us);
 	for (size_t i = 0; was_open && i < node->service_count; i++)
-		log_settled(node->services[i], was_open[i]);
+		tell_settled(daemon, node->services[i], was_open[i]);
 }
 
 static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
@@ -91,6 +93,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 	settle(daemon, now_us);
 	daemon_advance_backends(daemon, now_us);
 	daemon_expire_denied(daemon);
+	daemon_follow_links(daemon);
 	daemon_watch_trial(daemon, now_us);
 	if (daemon->attach_by_us && (daemon_is_settled(daemon) || now_us >= daemon->attach_by_us) &&
 	    daemon_attach(daemon) < 0)
@@ -106,8 +109,9 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 	struct daemon *daemon = user;
 
 	(void)source;
-	log_notice("ending on signal %s; %s", strsignal((int)info->ssi_signo),
-		   daemon->options.keep ? "forwarding goes on" : "forwarding ends");
+	daemon_tell(daemon, EVENT_DAEMON_ENDING, NULL, "ending on signal %s; %s",
+		    strsignal((int)info->ssi_signo),
+		    daemon->options.keep ? "forwarding goes on" : "forwarding ends");
 	sd_notify(0, "STOPPING=1");
 	return sd_event_exit(daemon->event, 0);
 }
@@ -201,7 +205,35 @@ static int begin_datapath(struct daemon *daemon, const struct config *config)
 	return begin_again(daemon, config, &options);
 }
 
-static int begin_servers(struct daemon *daemon)
+static char *status(void *user)
+{
+	struct daemon *daemon = user;
+	json_t *json = control_status_json(&daemon->node);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return text;
+}
+
+static int begin_metrics(struct daemon *daemon)
+{
+	static const struct metrics_operations operations = {
+		.refresh = refresh,
+		.status = status,
+	};
+	const char *listen = daemon->node.config->metrics_listen;
+	int r;
+
+	if (!listen)
+		return 0;
+	r = metrics_new(&daemon->metrics, daemon->event, listen, &daemon->node, &operations,
+			daemon);
+	if (r < 0)
+		log_error("cannot serve metrics on %s: %s", listen, strerror(-r));
+	return r;
+}
+
+static int begin_control(struct daemon *daemon)
 {
 	static const struct control_operations operations = {
 		.refresh = refresh,
@@ -220,17 +252,9 @@ static int begin_servers(struct daemon *daemon)
 	int r = control_new(&daemon->control, daemon->event, config, &daemon->node, &operations,
 			    daemon);
 
-	if (r < 0) {
+	if (r < 0)
 		log_error("cannot serve %s: %s%s", config->control_socket, strerror(-r),
 			  r == -EADDRINUSE ? "; another leatd serves it" : "");
-		return r;
-	}
-	if (!config->metrics_listen)
-		return 0;
-	r = metrics_new(&daemon->metrics, daemon->event, config->metrics_listen, &daemon->node,
-			refresh, daemon);
-	if (r < 0)
-		log_error("cannot serve metrics on %s: %s", config->metrics_listen, strerror(-r));
 	return r;
 }
 
@@ -251,9 +275,9 @@ static void note_start(struct daemon *daemon)
 	node->reload_succeeded = true;
 	for (size_t i = 0; i < node->interface_count; i++)
 		node->reuse.program |= node->interfaces[i].was_reused;
-	log_notice("serving; services: %zu, interfaces: %zu%s", node->service_count,
-		   node->interface_count,
-		   node->reuse.maps ? ", taken over from an earlier daemon" : "");
+	daemon_tell(daemon, EVENT_DAEMON_STARTED, NULL, "serving; services: %zu, interfaces: %zu%s",
+		    node->service_count, node->interface_count,
+		    node->reuse.maps ? ", taken over from an earlier daemon" : "");
 }
 
 /* The prober is forked before anything that its child has no business with is open. */
@@ -298,7 +322,9 @@ static int serve(struct daemon *daemon, struct config *config)
 	int r = begin(daemon, config);
 
 	if (r == 0)
-		r = begin_servers(daemon);
+		r = begin_control(daemon);
+	if (r == 0)
+		r = begin_metrics(daemon);
 	if (r == 0 && !daemon->attach_by_us)
 		r = daemon_attach(daemon);
 	if (r == 0)
@@ -327,6 +353,7 @@ static void daemon_deinit(struct daemon *daemon)
 		.count = daemon->node.service_count,
 	};
 
+	daemon_end_telling();
 	control_freep(&daemon->control);
 	metrics_freep(&daemon->metrics);
 	daemon->node.services = NULL;
@@ -353,6 +380,7 @@ int daemon_run(const struct daemon_options *options)
 
 	if (r < 0)
 		return r;
+	daemon_begin_telling(&daemon);
 	r = serve(&daemon, config);
 	end_forwarding(&daemon, r);
 	return r;

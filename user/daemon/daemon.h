@@ -51,6 +51,7 @@ struct daemon {
 	struct metrics *metrics;
 	sd_event_source *apply_source; /* once per round of the loop, when something is stale */
 	sd_event_source *tick_source;
+	bool is_telling;	  /* what the log hears now is an event already */
 	uint64_t sampled_us;	  /* when the rates were computed last */
 	uint64_t attach_by_us;	  /* 0: attached; else what runs meanwhile is another layout's */
 	struct config_text text;  /* of the configuration that runs */
@@ -60,6 +61,21 @@ struct daemon {
 
 /* Loads everything, attaches and serves until a signal ends it. 0 or -errno, logged. */
 int daemon_run(const struct daemon_options *options);
+
+/* tell.c: events, each a line of the log too. */
+
+/* Of a service, whose name the text does not say by itself, or of none: NULL. */
+void daemon_tell(struct daemon *daemon, enum event_kind kind, const struct service *service,
+		 const char *format, ...) printf_like(4);
+/* The text goes on behind "SERVICE/BACKEND". */
+void daemon_tell_backend(struct daemon *daemon, enum event_kind kind, const struct backend *backend,
+			 const char *format, ...) printf_like(4);
+/* From now on, whatever else is logged as a warning or an error is an event, too. */
+void daemon_begin_telling(struct daemon *daemon);
+void daemon_end_telling(void);
+
+/* links.c: tells of interfaces whose link has changed since the last time. */
+void daemon_follow_links(struct daemon *daemon);
 
 /* observe.c: what happens to backends. */
 

@@ -100,19 +100,22 @@ static int change(struct denied *denied, const struct control_deny *deny, char *
 	return r == -ENOSPC ? refuse_full(ret_error) : r;
 }
 
-static void log_change(const struct control_deny *deny)
+static void tell_change(struct daemon *daemon, const struct control_deny *deny)
 {
 	char text[PREFIX_TEXT_SIZE];
 
 	for (size_t i = 0; i < deny->count; i++) {
 		prefix_format(&deny->prefixes[i], text);
 		if (deny->is_taken_back)
-			log_notice("%s: no longer denied by the operator", text);
+			daemon_tell(daemon, EVENT_SOURCE_ADMITTED, NULL,
+				    "%s: no longer denied by the operator", text);
 		else if (deny->for_s)
-			log_notice("%s: denied by the operator for %" PRIu64 " s", text,
-				   deny->for_s);
+			daemon_tell(daemon, EVENT_SOURCE_DENIED, NULL,
+				    "%s: denied by the operator for %" PRIu64 " s", text,
+				    deny->for_s);
 		else
-			log_notice("%s: denied by the operator", text);
+			daemon_tell(daemon, EVENT_SOURCE_DENIED, NULL, "%s: denied by the operator",
+				    text);
 	}
 }
 
@@ -127,7 +130,7 @@ int daemon_deny(void *user, const struct control_deny *deny, char **ret_error)
 	if (r == 0)
 		r = exchange(daemon, &denied, ret_error);
 	if (r == 0)
-		log_change(deny);
+		tell_change(daemon, deny);
 	return r;
 }
 
@@ -137,7 +140,8 @@ void daemon_expire_denied(struct daemon *daemon)
 
 	if (count == 0)
 		return;
-	log_notice("sources whose time has passed and that are no longer denied: %zu", count);
+	daemon_tell(daemon, EVENT_SOURCE_ADMITTED, NULL,
+		    "sources whose time has passed and that are no longer denied: %zu", count);
 	if (save(daemon) < 0)
 		log_warning("%s: cannot be written; what has passed stays in it",
 			    daemon->node.config->state);

@@ -43,17 +43,18 @@ static void advance(struct daemon *daemon, struct backend *backend, uint64_t now
 		return;
 	backend->ramp_percent = percent;
 	if (percent == 100)
-		log_info("%s/%s has its whole weight", service->config.name, backend->config.name);
+		daemon_tell_backend(daemon, EVENT_BACKEND_STARTED, backend,
+				    " has its whole weight");
 	daemon_mark_stale(daemon, backend->service);
 }
 
-static void tell_of_drain(struct backend *backend)
+static void tell_of_drain(struct daemon *daemon, struct backend *backend)
 {
 	bool is_drained = backend->state == BACKEND_DRAINING && backend_is_drained(backend);
 
 	if (is_drained && !backend->is_drain_told)
-		log_notice("%s/%s is drained: no flow is left", backend->service->config.name,
-			   backend->config.name);
+		daemon_tell_backend(daemon, EVENT_BACKEND_DRAINED, backend,
+				    " is drained: no flow is left");
 	backend->is_drain_told = is_drained;
 }
 
@@ -62,7 +63,7 @@ static void remove_backend(struct daemon *daemon, struct service *service, size_
 {
 	struct backend *backend = service->backends[index];
 
-	log_notice("%s/%s has left", service->config.name, backend->config.name);
+	daemon_tell_backend(daemon, EVENT_BACKEND_LEFT, backend, " has left");
 	daemon_release_backend(backend, daemon->resolver);
 	service->backend_count--;
 	memmove(&service->backends[index], &service->backends[index + 1],
@@ -77,7 +78,7 @@ static void advance_service(struct daemon *daemon, struct service *service, uint
 		struct backend *backend = service->backends[i];
 
 		advance(daemon, backend, now_us);
-		tell_of_drain(backend);
+		tell_of_drain(daemon, backend);
 		if (backend->is_leaving && backend_is_drained(backend))
 			remove_backend(daemon, service, i);
 	}

@@ -60,13 +60,18 @@ void daemon_mark_stale(struct daemon *daemon, struct service *service)
 	sd_event_source_set_enabled(daemon->apply_source, SD_EVENT_ONESHOT);
 }
 
-static void log_state(const struct backend *backend)
+static void tell_state(struct daemon *daemon, const struct backend *backend)
 {
-	enum log_level level = backend->state == BACKEND_DOWN ? LOG_LEVEL_WARNING
-							      : LOG_LEVEL_NOTICE;
+	static const enum event_kind kinds[BACKEND_STATE_COUNT] = {
+		[BACKEND_UNKNOWN] = EVENT_BACKEND_UNKNOWN,
+		[BACKEND_UP] = EVENT_BACKEND_UP,
+		[BACKEND_DOWN] = EVENT_BACKEND_DOWN,
+		[BACKEND_DRAINING] = EVENT_BACKEND_DRAINING,
+		[BACKEND_DISABLED] = EVENT_BACKEND_DISABLED,
+	};
 
-	log_write(level, "%s/%s is %s: %s", backend->service->config.name, backend->config.name,
-		  backend_state_name(backend->state), backend->reason);
+	daemon_tell_backend(daemon, kinds[backend->state], backend, " is %s: %s",
+			    backend_state_name(backend->state), backend->reason);
 }
 
 void daemon_update_backend(struct daemon *daemon, struct backend *backend, const char *reason)
@@ -78,7 +83,7 @@ void daemon_update_backend(struct daemon *daemon, struct backend *backend, const
 		backend->state_changed_s = clock_wall_s();
 		snprintf(backend->reason, sizeof(backend->reason), "%s", reason);
 		backend->flows.since_us = 0;
-		log_state(backend);
+		tell_state(daemon, backend);
 		daemon_begin_slow_start(backend);
 	}
 	write_note(daemon, backend);
@@ -108,22 +113,23 @@ void daemon_on_probe_result(void *user, void *subject, const struct probe_result
 		daemon_update_backend(daemon, backend, reason);
 }
 
-static void log_next_hop(const struct backend *backend)
+static void tell_next_hop(struct daemon *daemon, const struct backend *backend)
 {
 	const struct next_hop *next_hop = &backend->next_hop;
-	const char *service = backend->service->config.name, *name = backend->config.name;
 	char mac[MAC_TEXT_SIZE];
 
 	if (next_hop->state == NEXT_HOP_RESOLVED && next_hop->has_gateway &&
 	    backend->service->config.forward == LEAT_FORWARD_L2)
-		log_warning("%s/%s is behind a router, where l2 cannot reach it; use forward: ipip",
-			    service, name);
+		daemon_tell_backend(daemon, EVENT_NEXT_HOP_LOST, backend,
+				    " is behind a router, where l2 cannot reach it; use forward: "
+				    "ipip");
 	else if (next_hop->state == NEXT_HOP_RESOLVED)
-		log_info("%s/%s: next hop %s on interface %u", service, name,
-			 mac_format(next_hop->dst_mac, mac), next_hop->ifindex);
+		daemon_tell_backend(daemon, EVENT_NEXT_HOP_FOUND, backend,
+				    ": next hop %s on interface %u",
+				    mac_format(next_hop->dst_mac, mac), next_hop->ifindex);
 	else if (next_hop->state != NEXT_HOP_PENDING)
-		log_warning("%s/%s has no next hop: %s", service, name,
-			    next_hop_state_name(next_hop->state));
+		daemon_tell_backend(daemon, EVENT_NEXT_HOP_LOST, backend, " has no next hop: %s",
+				    next_hop_state_name(next_hop->state));
 }
 
 static void set_next_hop(struct daemon *daemon, struct backend *backend,
@@ -132,7 +138,7 @@ static void set_next_hop(struct daemon *daemon, struct backend *backend,
 	if (next_hop_equal(&backend->next_hop, next_hop))
 		return;
 	backend->next_hop = *next_hop;
-	log_next_hop(backend);
+	tell_next_hop(daemon, backend);
 	daemon_mark_stale(daemon, backend->service);
 }
 

@@ -40,16 +40,16 @@ static struct operator_change changed(const struct backend *backend,
 	return now;
 }
 
-static const char *change_text(const struct control_change *change, char *text, size_t size)
+static void change_text(const struct control_change *change, char *text, size_t size)
 {
 	static const char *const texts[] = { "drained by the operator", "undrained by the operator",
 					     "disabled by the operator",
 					     "enabled by the operator" };
 
-	if (change->verb != CONTROL_WEIGHT)
-		return texts[change->verb];
-	snprintf(text, size, "weight set to %u by the operator", change->weight);
-	return text;
+	if (change->verb == CONTROL_WEIGHT)
+		snprintf(text, size, "weight set to %u by the operator", change->weight);
+	else
+		snprintf(text, size, "%s", texts[change->verb]);
 }
 
 struct selection {
@@ -136,6 +136,17 @@ static int keep_changes(struct daemon *daemon, char **ret_error)
 	return r;
 }
 
+static void carry_out(struct daemon *daemon, const struct control_change *change,
+		      struct backend *backend)
+{
+	char text[64];
+
+	change_text(change, text, sizeof(text));
+	if (change->verb == CONTROL_WEIGHT)
+		daemon_tell_backend(daemon, EVENT_BACKEND_WEIGHT, backend, ": %s", text);
+	daemon_update_backend(daemon, backend, text);
+}
+
 /* Those that a change goes with: at least one. 0 or -errno, with the reason. */
 static int find_backends(const struct node *node, const struct control_change *change,
 			 struct selection *selection, char **ret_error)
@@ -155,7 +166,6 @@ int daemon_change(void *user, const struct control_change *change, char **ret_er
 {
 	cleanup(selection_deinit) struct selection selection = { 0 };
 	struct daemon *daemon = user;
-	char text[64];
 	int r = find_backends(&daemon->node, change, &selection, ret_error);
 
 	if (r < 0)
@@ -167,8 +177,7 @@ int daemon_change(void *user, const struct control_change *change, char **ret_er
 		if (r < 0)
 			selection.backends[i]->operator_change = selection.before[i];
 		else
-			daemon_update_backend(daemon, selection.backends[i],
-					      change_text(change, text, sizeof(text)));
+			carry_out(daemon, change, selection.backends[i]);
 	}
 	if (r == 0)
 		daemon_apply_stale(NULL, daemon);

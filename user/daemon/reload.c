@@ -217,18 +217,21 @@ static const struct interface_status *find_interface(const struct node *node, co
 
 /* Only the first time can a program be an earlier daemon's: what is there later, this one attached,
  * perhaps a moment ago and ahead of a change. */
-static void take_interface(const struct node *node, struct interface_status *now)
+static void take_interface(struct daemon *daemon, struct interface_status *now)
 {
+	const struct node *node = &daemon->node;
 	const struct interface_status *was = find_interface(node, now->name);
 
-	if (was && was->program_id == now->program_id) {
+	if (was && was->program_id == now->program_id && was->ifindex == now->ifindex) {
 		now->was_reused = was->was_reused;
+		now->link = was->link;
 		return;
 	}
 	now->was_reused &= node->interface_count == 0;
-	log_info("%s: attached in %s mode%s%s", now->name, attach_mode_name(now->mode),
-		 now->has_dispatcher ? ", behind a dispatcher" : "",
-		 now->was_reused ? " (the program was already there)" : "");
+	daemon_tell(daemon, EVENT_INTERFACE_ATTACHED, NULL, "%s: attached in %s mode%s%s",
+		    now->name, attach_mode_name(now->mode),
+		    now->has_dispatcher ? ", behind a dispatcher" : "",
+		    now->was_reused ? " (the program was already there)" : "");
 }
 
 static int attach_to(struct daemon *daemon, const struct config *config)
@@ -241,7 +244,7 @@ static int attach_to(struct daemon *daemon, const struct config *config)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < config->interface_count; i++)
-		take_interface(node, &statuses[i]);
+		take_interface(daemon, &statuses[i]);
 	memcpy(node->interfaces, statuses, sizeof(statuses));
 	node->interface_count = config->interface_count;
 	return 0;
@@ -350,14 +353,14 @@ int daemon_adopt(struct daemon *daemon, struct config *config, bool drains_lost,
 	return 0;
 }
 
-static int refuse_reload(char **ret_error, int result)
+/* Of the file's errors, each of which is in the log, the event has the first. */
+static void refuse_reload(struct daemon *daemon, char **error, int result)
 {
-	if (ret_error && !*ret_error &&
-	    asprintf(ret_error, "%s; see the daemon's log. What ran goes on", strerror(-result)) <
-		    0)
-		*ret_error = NULL;
-	log_error("reload failed; what ran goes on");
-	return result;
+	if (!*error &&
+	    asprintf(error, "%s; see the daemon's log. What ran goes on", strerror(-result)) < 0)
+		*error = NULL;
+	daemon_tell(daemon, EVENT_CONFIG_REFUSED, NULL, "reload failed, what ran goes on: %.*s",
+		    *error ? (int)strcspn(*error, "\n") : 0, *error ?: "");
 }
 
 static bool text_changed(const char *a, const char *b)
@@ -396,27 +399,32 @@ static int adopt_file(struct daemon *daemon, bool drains_lost, char **ret_error)
 	return r;
 }
 
-static int reload(struct daemon *daemon, bool drains_lost, char **ret_error)
+static int reload(struct daemon *daemon, bool drains_lost, char **error)
 {
-	int r = adopt_file(daemon, drains_lost, ret_error);
+	int r = adopt_file(daemon, drains_lost, error);
 
 	if (r == 0 && !daemon->attach_by_us)
 		r = daemon_attach(daemon);
 	daemon->node.reload_succeeded = r == 0;
-	if (r < 0)
-		return refuse_reload(ret_error, r);
+	if (r < 0) {
+		refuse_reload(daemon, error, r);
+		return r;
+	}
 	daemon->node.reload_s = clock_wall_s();
-	log_notice("reloaded %s; services: %zu", daemon->options.config_path,
-		   daemon->node.service_count);
+	daemon_tell(daemon, EVENT_CONFIG_RELOADED, NULL, "reloaded %s; services: %zu",
+		    daemon->options.config_path, daemon->node.service_count);
 	return 0;
 }
 
 int daemon_reload(struct daemon *daemon, bool is_now, char **ret_error)
 {
+	cleanup(freep) char *error = NULL;
 	int r;
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_us());
-	r = reload(daemon, !is_now, ret_error);
+	r = reload(daemon, !is_now, &error);
 	sd_notify(0, "READY=1");
+	if (ret_error)
+		*ret_error = take_ptr(error);
 	return r;
 }

@@ -15,6 +15,7 @@
 #include "model/config.h"
 #include "model/config_version.h"
 #include "model/denied.h"
+#include "model/event.h"
 #include "model/health.h"
 #include "model/probe_result.h"
 
@@ -139,6 +140,12 @@ struct service {
 	struct leat_refusals refusals; /* what was not forwarded, by reason */
 };
 
+enum link_state {
+	LINK_UP,
+	LINK_DOWN,
+	LINK_GONE,
+};
+
 struct interface_status {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
@@ -147,6 +154,7 @@ struct interface_status {
 	bool has_dispatcher; /* shared with other XDP programs */
 	bool was_reused;     /* the program was already there and stayed */
 	uint32_t program_id;
+	enum link_state link; /* as it was told last; up when it was attached */
 };
 
 struct map_usage {
@@ -191,6 +199,7 @@ struct node {
 	struct counter_rate reason_rates[LEAT_REASON_COUNT];
 	uint64_t started_s;
 
+	struct event_ring events;
 	struct denied denied; /* what the operator denies, beside the configuration */
 	struct config_versions versions;
 

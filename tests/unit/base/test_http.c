@@ -19,12 +19,53 @@ struct fixture {
 	char folder[64];
 	char path[96];
 	unsigned int handled;
+	unsigned int said; /* what a stream has to say next, and how much of it there is */
+	unsigned int words;
+	unsigned int ended, cut_off; /* streams */
 };
 
 static void reply_blank(struct http_response *response, size_t size)
 {
 	response->body = calloc(1, size);
 	response->body_len = size;
+}
+
+/* "1 2 3 ", as far as there are words; the end comes behind the ninth. */
+static ssize_t stream_read(void *user, char *data, size_t size)
+{
+	struct fixture *fixture = user;
+
+	if (fixture->said == 9)
+		return -1;
+	if (fixture->said == fixture->words)
+		return 0;
+	return snprintf(data, size, "%u ", ++fixture->said);
+}
+
+/* Never ends. */
+static ssize_t stream_read_much(void *user, char *data, size_t size)
+{
+	(void)user;
+	memset(data, 'x', size);
+	return (ssize_t)size;
+}
+
+static void stream_end(void *user, bool is_cut_off)
+{
+	struct fixture *fixture = user;
+
+	fixture->ended++;
+	fixture->cut_off += is_cut_off;
+}
+
+static struct http_stream make_stream(struct fixture *fixture, const char *path)
+{
+	return (struct http_stream){
+		.read = strcmp(path, "/stream") == 0 ? stream_read : stream_read_much,
+		.end = stream_end,
+		.pulse = "pulse ",
+		.user = fixture,
+	};
 }
 
 /* Says what it was asked, so that tests can compare. */
@@ -40,6 +81,8 @@ static void handle(void *user, const struct http_request *request,
 	ret_response->content_type = "text/plain";
 	if (strcmp(request->path, "/large") == 0)
 		reply_blank(ret_response, LARGE_BODY);
+	else if (strncmp(request->path, "/stream", 7) == 0)
+		ret_response->stream = make_stream(fixture, request->path);
 	else if (strcmp(request->path, "/huge") == 0)
 		reply_blank(ret_response, HUGE_BODY);
 	else
@@ -628,6 +671,68 @@ static void addresses_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(http_listen_tcp("192.0.2.1:9817"), -EADDRNOTAVAIL);
 }
 
+static void a_stream_says_what_there_is_when_it_is_woken(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = raw_connect(fixture);
+
+	raw_send(fd, "GET /stream HTTP/1.1\r\nHost: leat\r\n\r\n");
+	fixture->words = 2;
+	raw_expect(fixture, fd, "2 ");
+	expect_reply(fixture, &(struct client_request){ .url = "http://leat/other" }, 200, NULL);
+	fixture->words = 4;
+	http_server_wake(fixture->server);
+	raw_expect(fixture, fd, "4 ");
+	raw_expect(fixture, fd, "pulse ");
+	assert_int_equal(fixture->ended, 0);
+	fixture->words = 9;
+	http_server_wake(fixture->server);
+	raw_expect(fixture, fd, "0\r\n\r\n");
+	client_wait_for(fixture->event, fixture->ended == 1);
+	assert_int_equal(fixture->cut_off, 0);
+	close(fd);
+}
+
+static void a_stream_whose_client_is_gone_ends(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = raw_connect(fixture);
+
+	raw_send(fd, "GET /stream HTTP/1.1\r\nHost: leat\r\n\r\n");
+	raw_expect(fixture, fd, "200 OK");
+	close(fd);
+	client_wait_for(fixture->event, fixture->ended == 1);
+	assert_int_equal(fixture->cut_off, 0);
+}
+
+static void a_stream_that_nobody_reads_is_cut_off_and_holds_up_nobody(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = raw_connect(fixture);
+
+	raw_send(fd, "GET /stream/much HTTP/1.1\r\nHost: leat\r\n\r\n");
+	expect_reply(fixture, &(struct client_request){ .url = "http://leat/other" }, 200, NULL);
+	client_wait_for(fixture->event, fixture->ended == 1);
+	assert_int_equal(fixture->cut_off, 1);
+	close(fd);
+}
+
+static void head_of_a_stream_and_its_server_end_it(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = raw_connect(fixture);
+
+	expect_reply(fixture,
+		     &(struct client_request){ .method = "HEAD", .url = "http://leat/stream" }, 200,
+		     NULL);
+	client_wait_for(fixture->event, fixture->ended == 1);
+	raw_send(fd, "GET /stream HTTP/1.1\r\nHost: leat\r\n\r\n");
+	raw_expect(fixture, fd, "200 OK");
+	fixture->server = http_server_free(fixture->server);
+	assert_int_equal(fixture->ended, 2);
+	close(fd);
+}
+
 #define with_server(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -652,6 +757,10 @@ int main(void)
 		with_server(one_connection_carries_many_requests),
 		with_server(idle_connections_make_room_after_the_timeout),
 		with_server(free_ends_every_connection_and_leaves_nothing),
+		with_server(a_stream_says_what_there_is_when_it_is_woken),
+		with_server(a_stream_whose_client_is_gone_ends),
+		with_server(a_stream_that_nobody_reads_is_cut_off_and_holds_up_nobody),
+		with_server(head_of_a_stream_and_its_server_end_it),
 		with_server(unix_socket_has_its_rights_and_its_folder),
 		with_server(unix_socket_belongs_to_the_named_group),
 		with_server(dead_socket_file_is_replaced_and_a_live_one_is_not),

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "config/config_file.h"
+#include "control/control_status.h"
 #include "tests/unit/control/harness.h"
 #include "tests/unit/sample_access.h"
 
@@ -159,12 +160,13 @@ static void expect_error(struct fixture *fixture, json_t *json)
 /* `expected` is JSON; the order of keys does not matter, every key does. */
 static void expect_json(const json_t *json, const char *expected)
 {
-	cleanup(json_decrefp) json_t *wanted = json_loads(expected, JSON_REJECT_DUPLICATES, NULL);
-	cleanup(freep) char *text = json_dumps(json, JSON_SORT_KEYS);
+	cleanup(json_decrefp) json_t *wanted =
+		json_loads(expected, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+	cleanup(freep) char *text = json_dumps(json, JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	cleanup(freep) char *wanted_text = NULL;
 
 	assert_non_null(wanted);
-	wanted_text = json_dumps(wanted, JSON_SORT_KEYS);
+	wanted_text = json_dumps(wanted, JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	assert_string_equal(text, wanted_text);
 }
 
@@ -354,7 +356,7 @@ static void stats_list_every_event_of_the_memory_of_flows_in_order(void **state)
 #undef X
 	};
 	cleanup(json_decrefp) json_t *stats = get(*state, "/v1/stats");
-	json_t *events = json_object_get(stats, "events");
+	json_t *events = json_object_get(stats, "flow_events");
 
 	assert_int_equal(json_array_size(events), LEAT_EVENT_COUNT);
 	for (size_t i = 0; i < LEAT_EVENT_COUNT; i++)
@@ -364,6 +366,76 @@ static void stats_list_every_event_of_the_memory_of_flows_in_order(void **state)
 	expect_json(json_array_get(events, LEAT_EVENT_REMEMBERED),
 		    "{\"event\":\"remembered\",\"text\":\"a flow sent its second packet and is "
 		    "remembered from then on\",\"count\":10}");
+}
+
+static void add_event(struct fixture *fixture, enum event_kind kind, const char *text)
+{
+	struct event event = { .time_ms = 1700000000123, .kind = kind, .service = "web" };
+
+	snprintf(event.text, sizeof(event.text), "%s", text);
+	event_ring_add(&fixture->harness.sample.node.events, &event);
+}
+
+static void events_are_shown_with_every_key(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup(json_decrefp) json_t *none = get(fixture, "/v1/events"), *events = NULL;
+
+	expect_json(none, "{\"events\":[],\"lost\":0,\"last\":0}");
+	add_event(fixture, EVENT_BACKEND_DOWN, "web/\xffweb1 is \"down\"");
+	events = get(fixture, "/v1/events");
+	expect_json(events, "{\"events\":[{\"number\":1,\"time_ms\":1700000000123,"
+			    "\"kind\":\"backend_down\",\"level\":\"warning\",\"service\":\"web\","
+			    "\"backend\":null,\"text\":\"web/?web1 is \\\"down\\\"\"}],"
+			    "\"lost\":0,\"last\":1}");
+}
+
+static bool status_has(const struct fixture *fixture, const char *text)
+{
+	cleanup(json_decrefp) json_t *status = control_status_json(&fixture->harness.sample.node);
+	cleanup(freep) char *dump = json_dumps(status, JSON_COMPACT);
+
+	assert_non_null(dump);
+	return strstr(dump, text) != NULL;
+}
+
+static void the_status_names_no_source(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_event(fixture, EVENT_SOURCE_DENIED, "203.0.113.7/32: denied by the operator");
+	add_event(fixture, EVENT_BACKEND_UP, "web/web1 is up");
+	assert_true(status_has(fixture, "web/web1 is up"));
+	assert_true(status_has(fixture, "source_denied"));
+	assert_false(status_has(fixture, "203.0.113.7"));
+}
+
+#define MANY (CONTROL_STATUS_BACKENDS + 10)
+
+static void of_many_backends_the_status_has_those_in_trouble(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service *web = &fixture->harness.sample.web;
+	struct backend *list[MANY], many[MANY];
+	json_t *service, *backends;
+	cleanup(json_decrefp) json_t *status = NULL;
+
+	for (size_t i = 0; i < MANY; i++) {
+		many[i] = fixture->harness.sample.web1;
+		snprintf(many[i].config.name, sizeof(many[i].config.name), "web%zu", i);
+		many[i].state = i == MANY - 1 ? BACKEND_DOWN : BACKEND_UP;
+		list[i] = &many[i];
+	}
+	web->backends = list;
+	web->backend_count = MANY;
+	status = control_status_json(&fixture->harness.sample.node);
+	service = json_array_get(json_object_get(status, "services"), 0);
+	backends = json_object_get(service, "backends");
+	assert_int_equal(json_integer_value(json_object_get(service, "backend_count")), MANY);
+	assert_int_equal(json_integer_value(json_object_get(service, "up_count")), MANY - 1);
+	assert_int_equal(json_array_size(backends), CONTROL_STATUS_BACKENDS);
+	expect_json(json_object_get(json_array_get(backends, CONTROL_STATUS_BACKENDS - 1), "state"),
+		    "\"down\"");
 }
 
 static void node_is_shown_with_every_key(void **state)
@@ -1033,6 +1105,9 @@ int main(void)
 		with_control(numbers_are_finite_and_texts_are_unicode),
 		with_control(stats_list_every_reason_in_order_and_add_up),
 		with_control(stats_list_every_event_of_the_memory_of_flows_in_order),
+		with_control(events_are_shown_with_every_key),
+		with_control(the_status_names_no_source),
+		with_control(of_many_backends_the_status_has_those_in_trouble),
 		with_control(node_is_shown_with_every_key),
 		with_control(config_has_the_keys_of_the_file),
 		with_control(what_a_service_does_with_packets_is_shown_where_it_is_no_default),

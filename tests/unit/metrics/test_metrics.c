@@ -438,6 +438,7 @@ struct fixture {
 	struct metrics *metrics;
 	char url[64];
 	unsigned int refreshed;
+	unsigned int made;
 };
 
 static void refresh(void *user)
@@ -448,11 +449,24 @@ static void refresh(void *user)
 	fixture->sample.web.counter.packets = 6000;
 }
 
+static char *status(void *user)
+{
+	struct fixture *fixture = user;
+	char *text = NULL;
+
+	assert_true(asprintf(&text, "{\"made\":%u}", ++fixture->made) > 0);
+	return text;
+}
+
 /* On a port that was free a moment ago. */
 static int set_up(void **state)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static const struct metrics_operations operations = {
+		.refresh = refresh,
+		.status = status,
+	};
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(in);
@@ -466,7 +480,7 @@ static int set_up(void **state)
 	sample_node_init(&fixture->sample);
 	assert_int_equal(sd_event_new(&fixture->event), 0);
 	assert_int_equal(metrics_new(&fixture->metrics, fixture->event, listen,
-				     &fixture->sample.node, refresh, fixture),
+				     &fixture->sample.node, &operations, fixture),
 			 0);
 	*state = fixture;
 	return 0;
@@ -525,11 +539,34 @@ static void healthz_answers_and_nothing_else_is_there(void **state)
 	expect_status(fixture, "GET", "/healthz", 200, "ok\n");
 	expect_status(fixture, "HEAD", "/healthz", 200, NULL);
 	expect_status(fixture, "HEAD", "/metrics", 200, NULL);
-	expect_status(fixture, "GET", "/", 404, NULL);
+	expect_status(fixture, "GET", "/status", 404, NULL);
 	expect_status(fixture, "GET", "/metrics/", 404, NULL);
 	expect_status(fixture, "GET", "/v1/services", 404, NULL);
 	expect_status(fixture, "POST", "/metrics", 405, NULL);
 	expect_status(fixture, "DELETE", "/healthz", 405, NULL);
+}
+
+static void the_status_page_is_served_with_its_policy(void **state)
+{
+	struct fixture *fixture = *state;
+	struct client_reply reply = ask(fixture, "GET", "/");
+
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(reply.content_type, "text/html; charset=utf-8");
+	assert_non_null(strstr(reply.body, "</html>"));
+	client_reply_deinit(&reply);
+	expect_status(fixture, "HEAD", "/", 200, NULL);
+	expect_status(fixture, "POST", "/", 405, NULL);
+}
+
+/* However many look at it. The two requests take far less. */
+static void the_status_is_made_once_a_second_at_most(void **state)
+{
+	struct fixture *fixture = *state;
+
+	expect_status(fixture, "GET", "/status.json", 200, "{\"made\":1}");
+	expect_status(fixture, "GET", "/status.json", 200, "{\"made\":1}");
+	assert_int_equal(fixture->refreshed, 1);
 }
 
 #define with_metrics(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -554,6 +591,8 @@ int main(void)
 		cmocka_unit_test(promtool_would_find_something),
 		with_metrics(metrics_are_served_fresh_and_in_their_format),
 		with_metrics(healthz_answers_and_nothing_else_is_there),
+		with_metrics(the_status_page_is_served_with_its_policy),
+		with_metrics(the_status_is_made_once_a_second_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
