@@ -76,21 +76,34 @@ static void help_print_json(const struct cli_command *commands)
 	cli_print_json(help);
 }
 
+#define MAX_SYNTAX_WIDTH 36
+
 static int syntax_width(const struct cli_command *command)
 {
 	return (int)(strlen(command->name) + 1 + strlen(command->arguments));
+}
+
+/* What would push all texts out of a terminal of 80 columns has its own below it. */
+static bool is_wide(const struct cli_command *command)
+{
+	return syntax_width(command) > MAX_SYNTAX_WIDTH;
 }
 
 static void help_print_commands(const struct cli_command *commands)
 {
 	int width = 0;
 
-	for (size_t i = 0; i < table_length(commands); i++)
-		width = MAX(width, syntax_width(&commands[i]));
-	for (size_t i = 0; i < table_length(commands); i++)
-		fprintf(cli_out(), "  %s %-*s  %s\n", commands[i].name,
-			width - (int)strlen(commands[i].name) - 1, commands[i].arguments,
-			commands[i].text);
+	for (size_t i = 0; i < table_length(commands); i++) {
+		if (!is_wide(&commands[i]))
+			width = MAX(width, syntax_width(&commands[i]));
+	}
+	for (size_t i = 0; i < table_length(commands); i++) {
+		const struct cli_command *command = &commands[i];
+		int indent = is_wide(command) ? 2 + width : width - syntax_width(command);
+
+		fprintf(cli_out(), "  %s %s%s%*s  %s\n", command->name, command->arguments,
+			is_wide(command) ? "\n" : "", indent, "", command->text);
+	}
 }
 
 static void help_print(const struct cli_command *commands)
