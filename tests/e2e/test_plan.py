@@ -156,6 +156,9 @@ def test_a_configuration_that_is_not_confirmed_goes_back(node):
     assert node.leatd.show("config", "history")["trial"] is None
     again = node.leatd.leat("config", "confirm", check=False)
     assert again.returncode == 1 and "no configuration is on trial" in again.stderr
+    told = [event["kind"] for event in node.leatd.show("event", "show")["events"]
+            if event["kind"].startswith("config_")]
+    assert list(dict.fromkeys(told)) == ["config_applied", "config_withdrawn", "config_confirmed"]
     assert node.end_flows()["open"] == FLOWS
     assert node.client.broken == []
 

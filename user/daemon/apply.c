@@ -273,19 +273,21 @@ static void settle_versions(struct daemon *daemon, const struct change *change,
 		daemon_begin_trial(daemon);
 }
 
-static void tell(const struct daemon *daemon)
+static void tell(struct daemon *daemon)
 {
 	const struct config_versions *versions = &daemon->node.versions;
 	const struct config_version *version = config_versions_running(versions);
 	char text[CONFIG_VERSION_TEXT_SIZE];
 
-	log_notice("configuration %s runs, by %s: %s", config_version_format(version, text),
-		   config_origin_name(version->origin), version->note);
+	daemon_tell(daemon, EVENT_CONFIG_APPLIED, NULL, "configuration %s runs, by %s: %s",
+		    config_version_format(version, text), config_origin_name(version->origin),
+		    version->note);
 	if (versions->trial.is_on)
-		log_notice("configuration %s goes back to %" PRIu64 " in %" PRIu64 " s unless %s",
-			   text, versions->trial.back_to, versions->trial.length_s,
-			   versions->trial.needs_confirmation ? "it is confirmed"
-							      : "it stays healthy");
+		daemon_tell(daemon, EVENT_CONFIG_APPLIED, NULL,
+			    "configuration %s goes back to %" PRIu64 " in %" PRIu64 " s unless %s",
+			    text, versions->trial.back_to, versions->trial.length_s,
+			    versions->trial.needs_confirmation ? "it is confirmed"
+							       : "it stays healthy");
 }
 
 /* Takes the change's text when it runs. */
@@ -496,8 +498,8 @@ int daemon_confirm(void *user, char **ret_error)
 	if (r < 0)
 		return refuse(ret_error, r, "cannot write to %s: %s; the trial goes on",
 			      daemon->versions_directory, strerror(-r));
-	log_notice("configuration %" PRIu64 " is confirmed",
-		   config_versions_running(versions)->number);
+	daemon_tell(daemon, EVENT_CONFIG_CONFIRMED, NULL, "configuration %" PRIu64 " is confirmed",
+		    config_versions_running(versions)->number);
 	return 0;
 }
 
@@ -533,7 +535,8 @@ static void fail_trial(struct daemon *daemon, const char *why, uint64_t now_us)
 	cleanup(freep) char *error = NULL;
 	int r = -ENOENT;
 
-	log_warning("configuration %" PRIu64 " goes back to %" PRIu64 ": %s",
+	daemon_tell(daemon, EVENT_CONFIG_WITHDRAWN, NULL,
+		    "configuration %" PRIu64 " goes back to %" PRIu64 ": %s",
 		    config_versions_running(versions)->number, versions->trial.back_to, why);
 	if (back) {
 		save_edits(daemon);
@@ -579,6 +582,7 @@ void daemon_watch_trial(struct daemon *daemon, uint64_t now_us)
 	else if (is_over && trial->needs_confirmation)
 		fail_trial(daemon, "it was not confirmed in time", now_us);
 	else if (is_over && end_trial(daemon) == 0)
-		log_notice("configuration %" PRIu64 " has stayed healthy; its trial is over",
-			   config_versions_running(&daemon->node.versions)->number);
+		daemon_tell(daemon, EVENT_CONFIG_CONFIRMED, NULL,
+			    "configuration %" PRIu64 " has stayed healthy; its trial is over",
+			    config_versions_running(&daemon->node.versions)->number);
 }

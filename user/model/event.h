@@ -19,6 +19,12 @@
 	X(DAEMON_STARTED, NOTICE, "daemon_started", "leatd serves")                                \
 	X(DAEMON_ENDING, NOTICE, "daemon_ending", "leatd ends on a signal")                        \
 	X(CONFIG_RELOADED, NOTICE, "config_reloaded", "another configuration runs")                \
+	X(CONFIG_APPLIED, NOTICE, "config_applied",                                                \
+	  "a configuration that came over the API runs, for good or on trial")                     \
+	X(CONFIG_CONFIRMED, NOTICE, "config_confirmed",                                            \
+	  "a configuration's trial is over, and it stays")                                         \
+	X(CONFIG_WITHDRAWN, WARNING, "config_withdrawn",                                           \
+	  "a configuration failed its trial; the one before it is on its way back")                \
 	X(CONFIG_REFUSED, ERROR, "config_refused",                                                 \
 	  "a configuration was not taken; what ran goes on")                                       \
 	X(BACKEND_UNKNOWN, NOTICE, "backend_unknown", "a backend waits for its first probe")       \
