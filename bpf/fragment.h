@@ -102,7 +102,19 @@ static __always_inline void trace_fragment(enum leat_choice choice, __u32 servic
 	trace.service = service + 1;
 }
 
-/* A backend, or a negative reason. */
+/* Backend and service in one number, for a global function to return. */
+#define FRAGMENT_BACKEND(fate) ((__u32)(fate)&0xffff)
+#define FRAGMENT_SERVICE(fate) ((__u32)(fate) >> 16)
+
+_Static_assert(LEAT_MAX_BACKENDS <= 1 << 16 && LEAT_MAX_SERVICES <= 1 << 15,
+	       "a fragment's fate is not negative");
+
+static __always_inline int fragment_fate(__u32 backend, __u32 service)
+{
+	return service << 16 | (backend & 0xffff);
+}
+
+/* A fate, or a negative reason. */
 static __always_inline int fragment_hash(const struct dissection *d, __u64 digest)
 {
 	const struct leat_service *service = fragment_service(d);
@@ -123,10 +135,10 @@ static __always_inline int fragment_hash(const struct dissection *d, __u64 diges
 	fragment_remember(digest, backend, service->id, LEAT_FLOW_HASHED);
 	trace_fragment(LEAT_CHOICE_HASHED, service->id);
 	count_event(LEAT_EVENT_FRAGMENT_HASHED);
-	return backend;
+	return fragment_fate(backend, service->id);
 }
 
-/* Where a fragment goes that is not the first one: a backend, or a negative reason. */
+/* Where a fragment goes that is not the first one: a fate, or a negative reason. */
 __noinline int fragment_later(const struct dissection *d)
 {
 	struct leat_flow_state known;
@@ -138,7 +150,7 @@ __noinline int fragment_later(const struct dissection *d)
 	known = fragment_recall(digest);
 	if (known.backend) {
 		trace_fragment(LEAT_CHOICE_FRAGMENT, known.slot);
-		return known.backend;
+		return fragment_fate(known.backend, known.slot);
 	}
 	if ((d->protocol != IPPROTO_TCP && d->protocol != IPPROTO_UDP) ||
 	    !is_service_address(&d->key.address))

@@ -284,15 +284,17 @@ static __always_inline int unusual_service(struct packet *p, const struct dissec
 
 static __always_inline int unusual_later(struct packet *p, const struct dissection *d)
 {
-	int id = fragment_later(d);
+	int fate = fragment_later(d), r;
 
-	barrier_var(id);
-	if (id < 0)
-		return id;
-	if (unusual_check_length(d) < 0)
-		return -LEAT_BAD_LENGTH;
+	barrier_var(fate);
+	if (fate < 0)
+		return fate;
 	p->hash = fragment_digest(d);
-	return unusual_forward(p, d, id);
+	r = unusual_check_length(d) < 0 ? -LEAT_BAD_LENGTH
+					: unusual_forward(p, d, FRAGMENT_BACKEND(fate));
+	if (r < 0)
+		count_refused(FRAGMENT_SERVICE(fate), d->size, -r);
+	return r;
 }
 
 /* Global, for the verifier. */
